@@ -1,0 +1,1 @@
+"""How certificates are made, read and stored; `proxyfw.certs` is the public face of it."""
