@@ -1,0 +1,315 @@
+"""What both roles of HTTP/1 share: bodies, the end of a cycle, and giving a connection up to a tunnel.
+
+h11 keeps the order of messages and frames their bodies; of each head it is told only what decides the
+framing, because its own heads would not go out exactly as they came in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+from functools import lru_cache
+from typing import ClassVar
+
+import h11
+
+from proxyfw.exceptions import LocalProtocolError, ProtocolError
+from proxyfw.protocol.events import END, Data, End, Event, RawHeaders, Trailers
+from proxyfw.protocol.http1_chunks import ChunkGate
+from proxyfw.protocol.http1_head import (
+    CHUNKED,
+    UNDECLARED,
+    body_length,
+    quote,
+    trailer_fields,
+    write_fields,
+)
+
+_H11_END = h11.EndOfMessage()
+
+
+class Reading(Enum):
+    """How far the other side's message of this cycle has come."""
+
+    HEAD = "head"
+    BODY = "body"
+    DONE = "done"
+    OPAQUE = "opaque"
+
+
+class Writing(Enum):
+    """How far our message of this cycle has come. In NO_BODY, Data is dropped until End."""
+
+    HEAD = "head"
+    BODY = "body"
+    NO_BODY = "no body"
+    DONE = "done"
+
+
+def h11_framing(length: int) -> list[tuple[bytes, bytes]]:
+    """Return the header that declares *length*, if any."""
+    if length == CHUNKED:
+        return [(b"transfer-encoding", b"chunked")]
+    return [] if length == UNDECLARED else [(b"content-length", b"%d" % length)]
+
+
+@lru_cache(maxsize=1024)
+def _h11_head(first_lines: bytes, length: int) -> bytes:
+    lines = [b"%b: %b\r\n" % field for field in h11_framing(length)]
+    return b"".join([first_lines, *lines, b"\r\n"])
+
+
+class Codec:
+    """One connection, either role. `ServerCodec` and `ClientCodec` add the heads.
+
+    A ProtocolError ends the connection for reading; what the same call had read before the fault is not
+    delivered. Heads of more than *max_head_size* bytes are refused.
+    """
+
+    __slots__ = (
+        "_backlog",
+        "_closing",
+        "_declared",
+        "_eof",
+        "_expected",
+        "_failure",
+        "_gate",
+        "_h11",
+        "_reading",
+        "_received",
+        "_sent",
+        "_trailers",
+        "_writing",
+        "max_head_size",
+    )
+    _role: ClassVar[type[h11.CLIENT] | type[h11.SERVER]]
+    _theirs: ClassVar[str]
+
+    def __init__(self, max_head_size: int = 65536) -> None:
+        self.max_head_size = max_head_size
+        self._backlog = bytearray()
+        self._closing = False
+        self._eof = False
+        self._failure: ProtocolError | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        self._h11 = h11.Connection(self._role)
+        self._reading = Reading.HEAD
+        self._writing = Writing.HEAD
+        self._gate: ChunkGate | None = None
+        self._expected = self._received = 0
+        self._declared = UNDECLARED
+        self._sent = 0
+        self._trailers: RawHeaders = []
+
+    @property
+    def reusable(self) -> bool:
+        """This cycle is complete both ways, nobody asked to close, and another may follow."""
+        return (
+            self._reading is Reading.DONE
+            and self._writing is Writing.DONE
+            and not self.closing
+            and self._may_follow()
+        )
+
+    @property
+    def closing(self) -> bool:
+        """The connection ends with this cycle: a side asked for it, a body has no other end, an error."""
+        return self._closing or self._failure is not None
+
+    @property
+    def opaque(self) -> bool:
+        """The connection was given up to another protocol: a tunnel or an upgrade."""
+        return self._reading is Reading.OPAQUE
+
+    @property
+    def backlog(self) -> int:
+        """Bytes received and not consumed: pipelined requests, or the beginning of a tunnel."""
+        return len(self._backlog)
+
+    # The heads, which differ between the roles
+
+    def _may_follow(self) -> bool:
+        raise NotImplementedError
+
+    def _read_head(self, data: bytes, events: list[Event]) -> None:
+        raise NotImplementedError
+
+    def _head_cut_short(self) -> None:
+        raise NotImplementedError
+
+    def _unread_head(self) -> bytes:
+        raise NotImplementedError
+
+    def _send_head(self, event: Event, rest: Sequence[Event], out: list[bytes]) -> None:
+        raise NotImplementedError
+
+    # Receiving
+
+    def receive(self, data: bytes) -> list[Event]:
+        """Take received bytes, ``b""`` for EOF, and return what they complete. Raises ProtocolError."""
+        if self._failure is not None:
+            raise self._failure
+        if self._reading is Reading.DONE or self._reading is Reading.OPAQUE:
+            self._backlog += data
+            self._eof = self._eof or not data
+            return []
+        events: list[Event] = []
+        try:
+            self._read(data, events)
+        except ProtocolError as failure:
+            self._failure = failure
+            raise
+        return events
+
+    def _read(self, data: bytes, events: list[Event]) -> None:
+        if self._reading is Reading.BODY:
+            if data:
+                self._read_body(data, events)
+            else:
+                self._end_of_input(events)
+        elif data:
+            self._read_head(data, events)
+        else:
+            self._eof = True
+            self._head_cut_short()
+
+    def _start_body(self, h11_lines: bytes, length: int, rest: bytes, events: list[Event]) -> None:
+        """Begin a body of *length*; *rest* is what followed the head."""
+        self._h11.receive_data(_h11_head(h11_lines, length))
+        self._h11.next_event()
+        self._reading = Reading.BODY
+        self._expected = length
+        if length == CHUNKED:
+            self._gate = ChunkGate()
+        if rest or length == 0:
+            self._read_body(rest, events)
+
+    def _read_body(self, data: bytes, events: list[Event]) -> None:
+        gate = self._gate
+        passed = data if gate is None else gate.admit(data)
+        if passed:
+            self._h11.receive_data(passed)
+        pieces: list[bytes] = []
+        try:
+            event = self._h11.next_event()
+            while type(event) is h11.Data:
+                pieces.append(event.data)
+                event = self._h11.next_event()
+        except h11.RemoteProtocolError as exc:
+            raise ProtocolError(f"bad chunk in the {self._theirs} body: {quote(data)}") from exc
+        if pieces:
+            body = b"".join(pieces)
+            self._received += len(body)
+            events.append(Data(body))
+        if type(event) is h11.EndOfMessage:
+            self._finish_reading(events, self._h11.trailing_data[0] if gate is None else gate.rest)
+
+    def _finish_reading(self, events: list[Event], rest: bytes) -> None:
+        if self._gate is not None and self._gate.trailers:
+            events.append(Trailers(self._gate.trailers))
+        events.append(END)
+        self._reading = Reading.DONE
+        self._backlog += rest
+
+    def _end_of_input(self, events: list[Event]) -> None:
+        self._eof = True
+        if self._expected == UNDECLARED:
+            self._finish_reading(events, b"")
+        elif self._gate is None:
+            raise self._cut_short(f"expected {self._expected} bytes, received {self._received}")
+        else:
+            raise self._cut_short(f"{self._gate.missing()}, after {self._received} bytes of body in all")
+
+    def _cut_short(self, missing: str) -> ProtocolError:
+        return ProtocolError(f"{self._theirs} body cut short: {missing}")
+
+    # Sending
+
+    def send(self, *events: Event) -> bytes:
+        """Return the bytes for *events*, joined. Raises LocalProtocolError.
+
+        Data is dropped where a message has no body (HEAD, 204, 304). Trailers are dropped where the body is
+        not chunked. A message that comes whole in one call is checked before anything changes: if it is
+        refused, another head can still be sent.
+        """
+        out: list[bytes] = []
+        try:
+            for position, event in enumerate(events):
+                if type(event) is Data:
+                    self._send_data(event.data, out)
+                elif type(event) is End:
+                    self._send_end(out)
+                elif type(event) is Trailers:
+                    self._trailers = self._sendable_trailers(event)
+                else:
+                    self._send_head(event, events[position + 1 :], out)
+        except h11.LocalProtocolError as exc:
+            raise LocalProtocolError(f"events out of order for HTTP/1: {exc}") from exc
+        return b"".join(out)
+
+    def _send_data(self, data: bytes, out: list[bytes]) -> None:
+        if self._writing is Writing.NO_BODY:
+            return
+        if self._writing is Writing.BODY:
+            self._sent += len(data)
+            if 0 <= self._declared < self._sent:
+                raise self._wrong_length(self._declared, f"{self._sent} bytes or more")
+        out += self._h11.send_with_data_passthrough(h11.Data(data=data)) or ()
+
+    def _send_end(self, out: list[bytes]) -> None:
+        if self._writing is Writing.BODY and self._sent < self._declared:
+            raise self._wrong_length(self._declared, f"{self._sent} bytes")
+        end = h11.EndOfMessage(headers=self._trailers) if self._trailers else _H11_END
+        out += self._h11.send_with_data_passthrough(end) or ()
+        self._writing = Writing.DONE
+
+    def _sendable_trailers(self, event: Trailers) -> RawHeaders:
+        write_fields(event.headers)
+        chunked = self._writing is Writing.BODY and self._declared == CHUNKED
+        return trailer_fields(event.headers) if chunked else []
+
+    def _wrong_length(self, declared: int, found: str) -> LocalProtocolError:
+        return LocalProtocolError(f"the head declares a body of {declared} bytes, but it has {found}")
+
+    def _declared_length(self, known: dict[bytes, bytes]) -> int:
+        """Return the length that a head to be sent declares. Raises LocalProtocolError."""
+        try:
+            return body_length(known)
+        except ProtocolError as exc:
+            raise LocalProtocolError(str(exc)) from None
+
+    def _check_whole(self, length: int, rest: Sequence[Event]) -> None:
+        """Compare a declared *length* with the body, and look at the trailers, when all of it is at hand."""
+        for event in rest:
+            if type(event) is Trailers:
+                write_fields(event.headers)
+        if length >= 0 and rest and type(rest[-1]) is End:
+            size = sum(len(event.data) for event in rest if type(event) is Data)
+            if size != length:
+                raise self._wrong_length(length, f"{size} bytes")
+
+    # From one cycle to the next, or out of HTTP
+
+    def next_cycle(self) -> list[Event]:
+        """Start the next message and return the events of bytes already received.
+
+        Raises LocalProtocolError if the connection is not `reusable`, ProtocolError as `receive` does.
+        """
+        if not self.reusable:
+            raise LocalProtocolError("the connection cannot be used for another message")
+        received = bytes(self._backlog)
+        self._backlog.clear()
+        self._begin()
+        events = self.receive(received) if received else []
+        if self._eof and self._reading is not Reading.DONE:
+            events += self.receive(b"")
+        return events
+
+    def detach(self) -> bytes:
+        """Give the connection up to another protocol; return the received bytes nobody has consumed."""
+        held = self._unread_head() + bytes(self._backlog)
+        self._backlog.clear()
+        self._reading = Reading.OPAQUE
+        return held
