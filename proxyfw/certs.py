@@ -13,6 +13,7 @@ from collections import OrderedDict
 from datetime import timedelta
 from pathlib import Path
 
+from proxyfw import connection
 from proxyfw.exceptions import CertificateError
 from proxyfw.pki.authority import Authority, Clock, Leaf, moment, new_key, self_signed
 from proxyfw.pki.cert import Cert
@@ -23,6 +24,9 @@ from proxyfw.pki.pem import read_identity
 __all__ = ["FORMATS", "Authority", "Cert", "CertStore", "Clock", "Leaf", "self_signed"]
 
 logger = logging.getLogger(__name__)
+
+# The model may not import cryptography, yet is to give saved certificates back as what they were.
+connection.read_certificate = Cert.from_state
 
 _RENEWAL = timedelta(days=1)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
+from proxyfw import connection
 from proxyfw.certs import Authority, CertStore, Leaf
 from proxyfw.exceptions import CertificateError
 
@@ -197,3 +198,10 @@ def test_own_leaf_of_doubtful_use_is_warned_of(
             store.add_custom(str(tmp_path / name))
     assert f"{tmp_path / 'ca.pem'} holds an authority's certificate" in caplog.text
     assert f"{tmp_path / 'old.pem'} expired on 1979" in caplog.text
+
+
+def test_saved_connections_give_their_certificates_back() -> None:
+    leaf = Authority.create().issue(["a.test"])
+    server = connection.Server(address=("a.test", 443))
+    server.certificate_list = (leaf.cert, *leaf.chain)
+    assert connection.Server.from_state(server.get_state()).certificate_list == server.certificate_list
