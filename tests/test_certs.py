@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -53,6 +55,16 @@ def test_second_look_mints_nothing(store: CertStore) -> None:
     assert len({leaf, store.get("a.test")}) == 2
 
 
+@pytest.fixture
+def hasty_threads() -> Iterator[None]:
+    """Threads that take turns every microsecond, so that a race is lost where one can be."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(usual)
+
+
+@pytest.mark.usefixtures("hasty_threads")
 def test_concurrent_first_looks_mint_once(store: CertStore) -> None:
     """5.3.59"""
     barrier = threading.Barrier(16)

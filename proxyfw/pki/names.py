@@ -45,8 +45,7 @@ def common_name(names: Iterable[x509.GeneralName]) -> str | None:
 def _general_name(host: str) -> x509.GeneralName:
     if ":" in host or host[-1].isdigit():
         try:
-            # An IPv6 zone (%eth0) means something on one machine only.
-            return x509.IPAddress(ipaddress.ip_address(host.partition("%")[0]))
+            return x509.IPAddress(ipaddress.ip_address(host))
         except ValueError:
             pass
     return x509.DNSName(host)

@@ -147,9 +147,9 @@ def test_files_that_cannot_be_written_are_not_needed(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     CertStore.from_confdir(tmp_path)
-    (tmp_path / "proxyfw-ca-cert.cer").unlink()
     (tmp_path / "proxyfw-ca-cert.pem").unlink()
-    (tmp_path / "proxyfw-ca-cert.pem").mkdir()
+    (tmp_path / "proxyfw-ca-cert.cer").unlink()
+    (tmp_path / "proxyfw-ca-cert.cer").mkdir()
     CertStore.from_confdir(tmp_path)
     assert "cannot write copies of the CA certificate" in caplog.text
     assert not list(tmp_path.glob(".*"))
