@@ -41,9 +41,9 @@ class CertStore:
     several threads.
     """
 
-    def __init__(self, ca: Authority, *, clock: Clock = time.time, capacity: int = 1024) -> None:
+    def __init__(self, ca: Authority, *, capacity: int = 1024) -> None:
         self.ca = ca
-        self._clock = clock
+        self._clock = ca.clock
         self._capacity = capacity
         self._key = new_key()
         self._custom: dict[str, Leaf] = {}
@@ -69,7 +69,7 @@ class CertStore:
 
         """
         ca = open_authority(Path(path).expanduser(), passphrase, clock)
-        return cls(ca, clock=clock, capacity=capacity)
+        return cls(ca, capacity=capacity)
 
     @classmethod
     def from_file(
@@ -87,7 +87,7 @@ class CertStore:
 
         """
         ca = load_authority(Path(path).expanduser(), passphrase, clock)
-        return cls(ca, clock=clock, capacity=capacity)
+        return cls(ca, capacity=capacity)
 
     def get(
         self, host: str | None, extra_names: tuple[str, ...] = (), organization: str | None = None

@@ -42,7 +42,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def store(clock: Clock) -> CertStore:
-    return CertStore(Authority.create(clock=clock), clock=clock, capacity=3)
+    return CertStore(Authority.create(clock=clock), capacity=3)
 
 
 def test_second_look_mints_nothing(store: CertStore) -> None:

@@ -47,7 +47,8 @@ def _general_name(host: str) -> x509.GeneralName:
         try:
             return x509.IPAddress(ipaddress.ip_address(host))
         except ValueError:
-            pass
+            if ":" in host:
+                raise CertificateError(f"{host!r} is no IP address; give hosts without a port") from None
     return x509.DNSName(host)
 
 
