@@ -15,7 +15,7 @@ from proxyfw.flow import Flow
 from proxyfw.model import cookies, dates, encoding, url
 from proxyfw.model.cookies import CookieAttrs
 from proxyfw.model.headers import Headers, HeaderSource, RawField, Text, to_bytes, to_str
-from proxyfw.model.message import Message, Stream, checked_headers
+from proxyfw.model.message import Message, Stream, checked_content, checked_headers
 from proxyfw.model.multidict import MultiDict, MultiDictView
 from proxyfw.model.status import reason as reason_phrase
 from proxyfw.model.views import Pairs, RequestViews, pairs_of
@@ -62,6 +62,10 @@ class Request(RequestViews):
         timestamp_start: float,
         timestamp_end: float | None,
     ) -> None:
+        if not (type(method) is type(scheme) is type(authority) is type(path) is type(http_version) is bytes):
+            method, scheme = to_bytes(method, "method"), to_bytes(scheme, "scheme")
+            authority, path = to_bytes(authority, "authority"), to_bytes(path, "path")
+            http_version = to_bytes(http_version, "http_version")
         self._host = host
         self._port = port
         self.method_bytes = method
@@ -70,7 +74,7 @@ class Request(RequestViews):
         self.path_bytes = path
         self.version_bytes = http_version
         self._headers = headers if headers.__class__ is Headers else checked_headers(headers)
-        self._raw_content = content
+        self._raw_content = None if content is None else checked_content(content)
         self._trailers = None if trailers is None else checked_headers(trailers)
         self.timestamp_start = timestamp_start
         self.timestamp_end = timestamp_end
@@ -287,7 +291,7 @@ class Response(Message):
         self._status_code = status_code
         self.reason_bytes = reason
         self._headers = headers if headers.__class__ is Headers else checked_headers(headers)
-        self._raw_content = content
+        self._raw_content = None if content is None else checked_content(content)
         self._trailers = None if trailers is None else checked_headers(trailers)
         self.timestamp_start = timestamp_start
         self.timestamp_end = timestamp_end
@@ -427,6 +431,10 @@ class HTTPFlow(Flow):
         self.request = Request.from_state(facts["request"])
         self.response = Response.from_state(response) if response is not None else None
         self.websocket = WebSocketData.from_state(websocket) if websocket is not None else None
+
+
+# Names of long ago that scripts of the field still use.
+HTTPRequest, HTTPResponse = Request, Response
 
 
 def _size(message: Message) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Self, TypeVar, overload
 
-from proxyfw.model.multidict import MultiMapping
+from proxyfw.model.multidict import MultiMapping, replaced
 
 RawField = tuple[bytes, bytes]
 Text = str | bytes
@@ -108,6 +108,9 @@ class Headers(MultiMapping[str, str]):
             raise KeyError(key)
         self.set_all(key, ())
 
+    def __len__(self) -> int:
+        return len({name.lower() for name, _ in self._fields})
+
     def __bytes__(self) -> bytes:
         """The fields as HTTP/1 writes them: each line ended by CRLF, no empty line at the end."""
         return b"".join([b"%b: %b\r\n" % field for field in self._fields])
@@ -119,22 +122,10 @@ class Headers(MultiMapping[str, str]):
 
     def set_all(self, key: Text, values: Iterable[Text]) -> None:
         """Give *key* exactly *values*: fields there are keep place and spelling, more go to the end."""
-        wanted, spelled = _normal_name(key), to_bytes(key)
         if isinstance(values, (str, bytes)):
-            raise TypeError(
-                f"set_all takes a list of values; for one value write headers[{key!r}] = {values!r}"
-            )
-        rest = iter([to_bytes(value) for value in values])
-        fields: list[RawField] = []
-        for field in self._fields:
-            if field[0].lower() != wanted:
-                fields.append(field)
-                continue
-            for value in rest:
-                fields.append((field[0], value))
-                break
-        fields.extend((spelled, value) for value in rest)
-        self._fields[:] = fields
+            raise TypeError(f"set_all takes a list of values; for one write headers[{key!r}] = {values!r}")
+        new = [to_bytes(value) for value in values]
+        self._fields[:] = replaced(self._fields, bytes.lower, to_bytes(key), new)
 
     def add(self, key: Text, value: Text) -> None:
         """Append a field; those of the same name stay."""
@@ -169,16 +160,19 @@ class Headers(MultiMapping[str, str]):
     def _read(self) -> list[tuple[str, str]]:
         return [(to_str(name), to_str(value)) for name, value in self._fields]
 
-    def _write(self, pairs: list[tuple[str, str]]) -> None:
-        self._fields[:] = [(to_bytes(name), to_bytes(value)) for name, value in pairs]
+    def _entries(self, multi: bool) -> list[tuple[str, str]]:
+        if multi:
+            return self._read()
+        joined: dict[bytes, RawField] = {}
+        for field in self._fields:
+            key = field[0].lower()
+            first = joined.get(key)
+            joined[key] = field if first is None else (first[0], first[1] + b", " + field[1])
+        return [(to_str(name), to_str(value)) for name, value in joined.values()]
 
     @staticmethod
     def _normal(key: Text) -> bytes:
         return _normal_name(key)
-
-    @staticmethod
-    def _reduce(values: list[str]) -> str:
-        return ", ".join(values)
 
 
 HeaderSource = (

@@ -24,6 +24,24 @@ V = TypeVar("V")
 Pairs = Sequence[tuple[K, V]]
 
 
+def replaced(
+    pairs: Pairs[K, V], normal: Callable[[K], Hashable], key: K, values: Iterable[V]
+) -> list[tuple[K, V]]:
+    """*pairs* with exactly *values* for *key*: place and spelling of those there are kept."""
+    wanted = normal(key)
+    rest = iter(list(values))
+    out: list[tuple[K, V]] = []
+    for pair in pairs:
+        if normal(pair[0]) != wanted:
+            out.append(pair)
+            continue
+        for value in rest:
+            out.append((pair[0], value))
+            break
+    out.extend((key, value) for value in rest)
+    return out
+
+
 class MultiMapping(MutableMapping[K, V]):
     """What all multi-dicts share; a subclass says how its pairs are read and written.
 
@@ -34,9 +52,6 @@ class MultiMapping(MutableMapping[K, V]):
 
     @abstractmethod
     def _read(self) -> Pairs[K, V]: ...
-
-    @abstractmethod
-    def _write(self, pairs: list[tuple[K, V]]) -> None: ...
 
     @staticmethod
     def _normal(key: K) -> Hashable:
@@ -84,30 +99,17 @@ class MultiMapping(MutableMapping[K, V]):
         wanted = self._normal(key)
         return [value for name, value in self._read() if self._normal(name) == wanted]
 
+    @abstractmethod
     def set_all(self, key: K, values: Iterable[V]) -> None:
         """Give *key* exactly *values*: earlier ones are replaced in place, more go to the end."""
-        wanted = self._normal(key)
-        rest = iter(list(values))
-        pairs: list[tuple[K, V]] = []
-        for pair in self._read():
-            if self._normal(pair[0]) != wanted:
-                pairs.append(pair)
-                continue
-            for value in rest:
-                pairs.append((pair[0], value))
-                break
-        pairs.extend((key, value) for value in rest)
-        self._write(pairs)
 
-    def add(self, key: K, value: V) -> None:
-        """Append one more value for *key*; those that are there stay."""
-        self._write([*self._read(), (key, value)])
-
+    @abstractmethod
     def insert(self, index: int, key: K, value: V) -> None:
         """Put one more value for *key* at *index*, as in `list.insert`."""
-        pairs = list(self._read())
-        pairs.insert(index, (key, value))
-        self._write(pairs)
+
+    @abstractmethod
+    def add(self, key: K, value: V) -> None:
+        """Append one more value for *key*; those that are there stay."""
 
     def keys(self, multi: bool = False) -> KeysView[K]:
         """The keys: each once, or with *multi* as often as it occurs."""
@@ -130,7 +132,27 @@ class MultiMapping(MutableMapping[K, V]):
         return [(key, self._reduce(values)) for key, values in grouped.values()]
 
 
-class MultiDict(MultiMapping[K, V]):
+class _PairMapping(MultiMapping[K, V]):
+    """Edits by writing all pairs anew."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def _write(self, pairs: list[tuple[K, V]]) -> None: ...
+
+    def set_all(self, key: K, values: Iterable[V]) -> None:
+        self._write(replaced(self._read(), self._normal, key, values))
+
+    def add(self, key: K, value: V) -> None:
+        self._write([*self._read(), (key, value)])
+
+    def insert(self, index: int, key: K, value: V) -> None:
+        pairs = list(self._read())
+        pairs.insert(index, (key, value))
+        self._write(pairs)
+
+
+class MultiDict(_PairMapping[K, V]):
     """A multi-dict that owns its pairs: ``MultiDict([("a", "1"), ("a", "2")])``."""
 
     __slots__ = ("_pairs",)
@@ -158,7 +180,7 @@ class MultiDict(MultiMapping[K, V]):
         self._pairs = pairs
 
 
-class MultiDictView(MultiMapping[K, V]):
+class MultiDictView(_PairMapping[K, V]):
     """A live view: every read asks *getter*, every edit is handed to *setter* as the new list of pairs."""
 
     __slots__ = ("_getter", "_setter")
@@ -198,7 +220,7 @@ class _View(Generic[K, V]):
         return self._source._entries(self._multi)
 
     def __len__(self) -> int:
-        return len(self._now())
+        return len(self._source._read() if self._multi else self._source)
 
 
 class _Keys(_View[K, V], KeysView[K]):

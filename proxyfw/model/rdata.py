@@ -81,13 +81,10 @@ def unpack_https(data: bytes) -> HTTPSRecord:
     record = HTTPSRecord(int.from_bytes(data[:2], "big"), name)
     while at < len(data):
         start = at + 4
-        key, end = (
-            int.from_bytes(data[at : at + 2], "big"),
-            start + int.from_bytes(data[at + 2 : start], "big"),
-        )
-        if end > len(data) or start > len(data):
+        end = start + int.from_bytes(data[at + 2 : start], "big")
+        if max(start, end) > len(data):
             raise ValueError("HTTPS record breaks off")
-        record.params[key] = data[start:end]
+        record.params[int.from_bytes(data[at : at + 2], "big")] = data[start:end]
         at = end
     return record
 
