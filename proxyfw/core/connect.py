@@ -1,0 +1,70 @@
+"""CONNECT: a client asks for a tunnel, and gets one unless an addon or the origin is against it."""
+
+from __future__ import annotations
+
+from proxyfw import flow as model
+from proxyfw import hookspecs
+from proxyfw.connection import Client, Server
+from proxyfw.exceptions import ConnectionProblem
+from proxyfw.flow import Error
+from proxyfw.http import HTTPFlow, Response
+from proxyfw.net.peer import Peer
+from proxyfw.protocol.events import END, End, RequestHead, ResponseHead
+
+from . import heads
+from .answers import error_answer
+from .heads import Route
+from .house import House
+from .pool import Pool
+
+
+class Connect:
+    """One CONNECT request and its flow, which lasts as long as the tunnel."""
+
+    def __init__(self, house: House, pool: Pool, client: Client, peer: Peer, head: RequestHead) -> None:
+        host, port = heads.split_authority(head.authority, None)
+        self.route = Route("http", host, port)
+        self._house = house
+        self._pool = pool
+        self._peer = peer
+        self._calls = house.addons.calls
+        self.flow = HTTPFlow(client, Server(address=(host, port)), live=True)
+        self.flow.request = heads.request_from(head, self.route, model.clock())
+
+    async def accept(self) -> bool:
+        """Answer; True if the tunnel is open. A refusal leaves the connection as good as any answer does."""
+        flow = self.flow
+        while type(await self._peer.receive()) is not End:
+            pass
+        await self._calls.call(hookspecs.http_connect, flow)
+        if flow.error:
+            self._peer.abort()
+        elif flow.response and not 200 <= flow.response.status_code < 300:
+            response = flow.response
+            head = heads.response_head(response, flow.request, False, False)
+            self._peer.send(head, *heads.body_events(response, True))
+        elif not self._house.settings.eager or await self._dial_ahead():
+            flow.response = flow.response or Response.make(200, b"", {})
+            self._peer.send(ResponseHead(flow.response.status_code, [], b"Connection established"), END)
+            await self._calls.call(hookspecs.http_connected, flow)
+            return True
+        await self._calls.call(hookspecs.http_connect_error, flow)
+        await self.end()
+        return False
+
+    async def end(self) -> None:
+        """The tunnel is closed, or was never opened."""
+        self._pool.abandon(self.flow.client_conn, self.flow.server_conn)
+        self.flow.live = False
+        await self._calls.call(hookspecs.flow_end, self.flow)
+
+    async def _dial_ahead(self) -> bool:
+        """Connect before the client is answered, so that it learns at once if that fails."""
+        flow = self.flow
+        try:
+            await self._pool.dial_ahead(flow.server_conn, flow.client_conn)
+        except ConnectionProblem as e:
+            flow.error = Error(str(e))
+            self._peer.send(*error_answer(502, str(e), flow.request.headers))
+            return False
+        return True

@@ -1,0 +1,346 @@
+"""One exchange: a request, from its head to the last byte of its answer.
+
+It knows neither sockets nor versions of HTTP: a `Stream` brings the request and takes the answer, a `Fetch`
+stands for everything behind the proxy. Read `_story` from top to bottom.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from proxyfw import flow as model
+from proxyfw import hookspecs
+from proxyfw.addon.calls import Calls
+from proxyfw.exceptions import ConnectionProblem, LocalProtocolError, PeerGone, ProtocolError
+from proxyfw.flow import Error
+from proxyfw.http import Headers, HTTPFlow, Message, Response
+from proxyfw.net.peer import Stream
+from proxyfw.protocol.events import END, Data, End, Event, Informational, RequestHead, ResponseHead, Trailers
+
+from . import heads
+from .answers import error_answer
+from .body import Passage
+from .fetch import Fetch, OriginStream
+from .scope import Scope
+from .settings import Settings
+
+log = logging.getLogger("proxyfw")
+
+_REPEATABLE = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
+"""Methods that may be sent twice if a kept connection turns out to be dead. RFC 9110 section 9.2.2."""
+
+
+class Failed(Exception):
+    """The exchange cannot be completed. *status*: what the client is told, None if it is only cut off."""
+
+    def __init__(self, message: str, status: int | None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Exchange:
+    """One request and what comes of it."""
+
+    __slots__ = (
+        "_answered", "_calls", "_client", "_closes", "_fetch", "_origin", "_resumed", "_scope", "_settings",
+        "_told", "_upload", "flow", "switched",
+    )  # fmt: skip
+
+    def __init__(
+        self, flow: HTTPFlow, client: Stream, fetch: Fetch, calls: Calls, settings: Settings
+    ) -> None:
+        self.flow = flow
+        self.switched: OriginStream | None = None
+        """Set when the origin answered 101: what follows on both sides is not HTTP any more."""
+        self._client = client
+        self._fetch = fetch
+        self._calls = calls
+        self._settings = settings
+        self._scope = Scope()
+        self._origin: OriginStream | None = None
+        self._upload: asyncio.Task[None] | None = None
+        self._resumed: asyncio.Event | None = None
+        self._answered = False
+        """The head of the answer is on its way: the client cannot be told of errors any more."""
+        self._closes = False
+        """The client's connection ends with this exchange."""
+        self._told = False
+        """The addons have seen the response, so they are not told of an error too."""
+
+    async def run(self) -> None:
+        """Tell the story and see to it that it has an end: an answer, or a closed connection."""
+        flow = self.flow
+        flow.live, flow.control = True, self
+        self._client.on_gone = self._client_gone
+        try:
+            await self._story()
+        except Failed as e:
+            await self._fail(str(e), e.status)
+        except LocalProtocolError as e:  # an addon made of the response what cannot be said
+            await self._fail(str(e), 502)
+        except ConnectionProblem as e:
+            await self._fail(str(e), e.status if isinstance(e, ProtocolError) else None)
+        except asyncio.CancelledError:
+            await self._fail("the proxy is stopping", None)
+            raise
+        except Exception as e:
+            log.exception("internal error in the exchange %s", flow.request.pretty_url)
+            await self._fail(f"internal error: {type(e).__name__}: {e}", 502)
+        finally:
+            self._client.on_gone = None
+            flow.live, flow.control = False, None
+            await self._leave_origin()
+            await self._calls.call(hookspecs.flow_end, flow)
+
+    async def _story(self) -> None:
+        flow, calls = self.flow, self._calls
+
+        # The request arrives: whole, or so much of it that the rest has to be streamed.
+        await calls.call(hookspecs.requestheaders, flow)
+        with self._scope:
+            rest = await self._receive_request()
+        await calls.call(hookspecs.request, flow)
+        if flow.intercepted:
+            await flow.wait_for_resume()
+
+        # It is answered: by an addon, or by the origin.
+        fetched = None
+        if flow.response is None:
+            with self._scope:
+                flow.response = fetched = await self._fetch_response(rest)
+        elif rest is not None:
+            self._closes = True  # nobody wants the rest of its body
+        await calls.call(hookspecs.responseheaders, flow)
+
+        # The answer goes out: as it comes, or when it is complete.
+        streamed = False
+        if fetched is not None and flow.response is fetched:
+            with self._scope:
+                streamed = await self._receive_response(fetched)
+        self._told = True
+        await calls.call(hookspecs.response, flow)
+        if flow.intercepted:
+            await flow.wait_for_resume()
+        with self._scope:
+            await (self._end_answer() if streamed else self._answer())
+
+    # The request
+
+    async def _receive_request(self) -> list[bytes] | None:
+        """Put its body into the flow; or return what has come of it if the rest is to be streamed."""
+        request, client = self.flow.request, self._client
+        length = heads.declared_length(request)
+        if length is not None and length > self._settings.body_limit:
+            raise Failed(f"the request body of {length} bytes exceeds body_size_limit", 413)
+        if client.wants_continue:
+            if self.flow.response is not None:
+                self._closes = True  # refused before it was sent. RFC 9110 section 10.1.1
+                return None
+            client.send(Informational(100, [], b"Continue"))
+        if request.stream or (length is not None and length > self._settings.stream_above):
+            request.stream = request.stream or True
+            return []
+        return await self._receive(client, request)
+
+    async def _receive(self, stream: Stream, message: Message) -> list[bytes] | None:
+        """Put the body of *message* into it; or return the pieces so far if it is too long for that."""
+        pieces: list[bytes] = []
+        size = 0
+        while type(event := await self._next(stream)) is not End:
+            if type(event) is Data:
+                pieces.append(event.data)
+                size += len(event.data)
+                self._check_size(message, size)
+                if size > self._settings.stream_above:
+                    message.stream = True
+                    return pieces
+            elif type(event) is Trailers:
+                message.trailers = Headers.wrap(event.headers)
+        if pieces:
+            message.raw_content = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        message.timestamp_end = model.clock()
+        return None
+
+    async def _next(self, stream: Stream) -> Event:
+        """The next event of either side; an origin's failure is not mistaken for a client's."""
+        try:
+            return await stream.receive()
+        except ConnectionProblem as e:
+            if stream is self._client:
+                raise
+            raise Failed(str(e), 502) from e
+
+    def _check_size(self, message: Message, size: int) -> None:
+        if size > self._settings.body_limit:
+            kind, status = ("request", 413) if message is self.flow.request else ("response", 502)
+            raise Failed(f"the {kind} body exceeds body_size_limit", status)
+
+    # The fetch
+
+    async def _fetch_response(self, rest: list[bytes] | None) -> Response:
+        """Send the request to the origin and wait for the head of the answer."""
+        request = self.flow.request
+        head = heads.request_head(request, rest is not None)
+        try:
+            try:
+                event = await self._ask(head, rest, fresh=False)
+            except (PeerGone, ProtocolError):
+                repeatable = rest is None and request.method_bytes in _REPEATABLE
+                if not (repeatable and self._origin and self._origin.reused):
+                    raise
+                self._origin.abort()
+                event = await self._ask(head, rest, fresh=True)
+            while type(event) is Informational:
+                if event.status != 100 and request.version_bytes != b"HTTP/1.0":
+                    self._client.send(event)
+                event = await self._next(self._origin)  # type: ignore[arg-type]  # _ask has set it
+        except ConnectionProblem as e:
+            raise Failed(str(e), 502) from e
+        assert type(event) is ResponseHead, event
+        response = heads.response_from(event, model.clock())
+        if heads.has_body(request, response):
+            self._decide_streaming(response)
+        return response
+
+    async def _ask(self, head: RequestHead, rest: list[bytes] | None, fresh: bool) -> Event:
+        self._origin = origin = await self._fetch.open(self.flow, fresh=fresh)
+        if rest is None:
+            origin.send(head, *heads.body_events(self.flow.request, True))
+        else:
+            origin.send(head)
+            self._upload = asyncio.create_task(self._stream_request(origin, rest))
+        return await origin.receive()
+
+    async def _stream_request(self, origin: OriginStream, first: list[bytes]) -> None:
+        """Pass the request's body on while the answer is awaited, which may come before its end."""
+        request = self.flow.request
+        try:
+            await self._stream(self._client, request, origin, first)
+            origin.send(*_end(request))
+        except PeerGone:
+            pass  # the story learns it from the side that left
+        except Failed as e:
+            self._scope.interrupt(e)
+        except ConnectionProblem as e:
+            self._scope.interrupt(Failed(str(e), getattr(e, "status", 502)))
+        except Exception as e:
+            log.exception("internal error while streaming %s", request.pretty_url)
+            self._scope.interrupt(Failed(f"internal error: {type(e).__name__}: {e}", 502))
+
+    async def _stream(self, source: Stream, message: Message, to: Stream, first: list[bytes]) -> None:
+        """Pass the body of *message* on, up to its end, which the caller sends."""
+        passage = Passage(message, to, self._settings.capture_limit)
+        for piece in first:
+            await passage.add(piece)
+        while type(event := await self._next(source)) is not End:
+            if type(event) is Data:
+                await passage.add(event.data)
+                self._check_size(message, passage.received)
+            elif type(event) is Trailers:
+                message.trailers = Headers.wrap(event.headers)
+        await passage.end()
+        message.timestamp_end = model.clock()
+
+    # The answer
+
+    def _decide_streaming(self, response: Response) -> None:
+        length = heads.declared_length(response)
+        if length is None:
+            response.stream = heads.is_endless(response)
+            self._closes = self._closes or heads.ends_with_connection(response)
+        elif length > self._settings.body_limit:
+            raise Failed(f"the response body of {length} bytes exceeds body_size_limit", 502)
+        else:
+            response.stream = length > self._settings.stream_above
+
+    async def _receive_response(self, response: Response) -> bool:
+        """Receive the origin's body, or relay it; True if all but its end has been sent to the client."""
+        origin = self._origin
+        assert origin
+        if response.status_code == 101:
+            return False
+        first = [] if response.stream else await self._receive(origin, response)
+        if first is None:
+            return False
+        head = heads.response_head(response, self.flow.request, True, self._closes)
+        self._client.send(head)
+        self._answered = True
+        await self._stream(origin, response, self._client, first)
+        return True
+
+    async def _answer(self) -> None:
+        """Send the complete answer that is in the flow."""
+        flow, client = self.flow, self._client
+        response = flow.response
+        if response is None:
+            raise Failed("an addon took the response away", 502)
+        head = heads.response_head(response, flow.request, False, self._closes or self._uploading)
+        if response.status_code == 101:
+            client.send(head)
+            self.switched, self._origin = self._origin, None
+        else:
+            client.send(head, *heads.body_events(response, heads.has_body(flow.request, response)))
+        self._answered = True
+        await client.drain()
+
+    async def _end_answer(self) -> None:
+        response = self.flow.response
+        assert response
+        self._client.send(*_end(response))
+        await self._client.drain()
+
+    # Its end
+
+    async def _fail(self, message: str, status: int | None) -> None:
+        """Record why, leave nobody waiting, and tell the addons."""
+        flow = self.flow
+        if flow.error is None:
+            flow.error = Error(message)
+        if self._origin:
+            self._origin.abort()
+        if status is None or self._answered:
+            self._client.abort()
+        else:
+            self._client.send(*error_answer(status, message, flow.request.headers))
+        if not self._told:
+            await self._calls.call(hookspecs.error, flow)
+
+    async def _leave_origin(self) -> None:
+        if self._upload and not self._upload.done():
+            self._upload.cancel()
+            await asyncio.wait([self._upload])
+        if self._origin:
+            self._origin.release()
+
+    @property
+    def _uploading(self) -> bool:
+        return self._upload is not None and not self._upload.done()
+
+    def _client_gone(self, reason: ConnectionProblem) -> None:
+        if isinstance(reason, ProtocolError):
+            self._scope.interrupt(Failed(str(reason), reason.status))
+        else:
+            self._scope.interrupt(Failed("client disconnected", None))
+        self.resume()
+
+    # What a flow asks of the exchange that it lives in: proxyfw.flow.Control
+
+    def kill(self) -> None:
+        self._scope.interrupt(Failed(Error.KILLED_MESSAGE, None))
+        self.resume()
+
+    def resume(self) -> None:
+        if self._resumed:
+            self._resumed.set()
+
+    async def wait_for_resume(self) -> None:
+        self._resumed = asyncio.Event()
+        self._scope.check()
+        await self._resumed.wait()
+        self._resumed = None
+        self._scope.check()
+
+
+def _end(message: Message) -> list[Event]:
+    return [Trailers(message.trailers.fields), END] if message.trailers else [END]

@@ -1,0 +1,191 @@
+"""From heads on the wire to requests and responses, and back: routing, hop-by-hop fields, framing."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from proxyfw.exceptions import ProtocolError
+from proxyfw.http import Headers, Message, Request, Response
+from proxyfw.protocol.events import END, Data, Event, RawHeaders, RequestHead, ResponseHead, Trailers
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+_HOP_BY_HOP = frozenset(
+    {b"connection", b"proxy-connection", b"keep-alive", b"te", b"upgrade", b"proxy-authorization"}
+)
+"""Fields that speak to the next hop only. RFC 9110 section 7.6.1. Transfer-Encoding is framing, not here."""
+_NEVER_FORWARDED = frozenset({b"expect"})
+"""The 100 (Continue) that was asked for is ours to give."""
+_REQUEST_STOPPERS = _HOP_BY_HOP | _NEVER_FORWARDED
+_RESPONSE_STOPPERS = _HOP_BY_HOP - {b"proxy-authorization", b"te"}
+_AUTHORITY = re.compile(
+    rb"(?:\[(?P<ip6>[0-9A-Fa-f:.%]+)\]|(?P<name>[^\[\]@/:\s]+))(?::(?P<port>[0-9]{0,5}))?"
+)
+_ENDLESS = ("text/event-stream", "multipart/x-mixed-replace", "application/grpc")
+_BODILESS = frozenset({204, 304})
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where the requests inside a tunnel go, whatever they say themselves."""
+
+    scheme: str
+    host: str
+    port: int
+    sni: str | None = None
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@lru_cache(1024)
+def split_authority(authority: bytes, default_port: int | None) -> tuple[str, int]:
+    """``host[:port]`` in two. Raises ProtocolError (400) if it is not that. RFC 3986 section 3.2."""
+    match = _AUTHORITY.fullmatch(authority)
+    if not match:
+        raise ProtocolError(f"{authority[:100]!r} is not a host and port")
+    host = (match["ip6"] or match["name"]).decode("ascii", "surrogateescape")
+    port = int(match["port"]) if match["port"] else default_port
+    if port is None:
+        raise ProtocolError(f"{authority[:100]!r} does not name a port")
+    if not 0 < port < 65536:
+        raise ProtocolError(f"{port} is not a port")
+    return host, port
+
+
+def request_from(head: RequestHead, route: Route | None, now: float) -> Request:
+    """The request that *head* begins. Raises ProtocolError (400) if it does not say where to."""
+    if route:
+        scheme, host, port = route.scheme, route.host, route.port
+    else:
+        scheme = (head.scheme or b"http").decode().lower()
+        if scheme not in DEFAULT_PORTS:
+            raise ProtocolError(f"the scheme {scheme[:40]!r} is not http or https")
+        authority = head.authority or _host_field(head.headers)
+        if not authority:
+            raise ProtocolError("the request names no host: neither in its target nor in a Host header")
+        host, port = split_authority(authority, DEFAULT_PORTS[scheme])
+    return Request(
+        host, port, head.method, scheme.encode(), head.authority, head.target, head.version,
+        Headers.wrap(head.headers), b"", None, now, None,
+    )  # fmt: skip
+
+
+def _host_field(headers: RawHeaders) -> bytes:
+    for name, value in headers:
+        if len(name) == 4 and name.lower() == b"host":
+            return value
+    return b""
+
+
+def response_from(head: ResponseHead, now: float) -> Response:
+    return Response(head.version, head.status, head.reason, Headers.wrap(head.headers), b"", None, now, None)
+
+
+def has_body(request: Request, response: Response) -> bool:
+    """Whether a response to *request* has a body at all. RFC 9110 section 6.4.1."""
+    return request.method_bytes != b"HEAD" and response.status_code not in _BODILESS
+
+
+def request_head(request: Request, streamed: bool) -> RequestHead:
+    """*request* as it goes to the origin: its hop-by-hop fields stay here."""
+    fields = _end_to_end(request.headers.fields, _REQUEST_STOPPERS, wants_upgrade(request))
+    body = None if streamed else request.raw_content
+    return RequestHead(
+        request.method_bytes, request.path_bytes, _framed(fields, body, bool(body), streamed, request)
+    )
+
+
+def response_head(response: Response, request: Request, streamed: bool, close: bool) -> ResponseHead:
+    """*response* as it goes to the client; *close* says that the connection ends with it."""
+    switching = response.status_code == 101
+    fields = _end_to_end(response.headers.fields, _RESPONSE_STOPPERS, switching)
+    if has_body(request, response) and not switching:
+        body = None if streamed else response.raw_content
+        fields = _framed(fields, body, not streamed, streamed, response)
+    if close:
+        fields = [*fields, (b"Connection", b"close")]
+    return ResponseHead(response.status_code, fields, response.reason_bytes)
+
+
+def body_events(message: Message, with_body: bool) -> list[Event]:
+    """What follows the head of a buffered *message*."""
+    events: list[Event] = []
+    if with_body and (content := message.raw_content):
+        events.append(Data(content))
+    if message.trailers:
+        events.append(Trailers(message.trailers.fields))
+    events.append(END)
+    return events
+
+
+def wants_upgrade(request: Request) -> bool:
+    """Whether *request* asks for another protocol that we can tunnel. RFC 9110 section 7.8."""
+    for name, value in request.headers.fields:
+        if len(name) == 7 and name.lower() == b"upgrade":
+            return not value.lower().startswith(b"h2c")
+    return False
+
+
+def _end_to_end(fields: RawHeaders, stoppers: frozenset[bytes], upgrade: bool) -> RawHeaders:
+    """*fields* without those for this hop; the very list if there are none."""
+    stopped = [name for name, _ in fields if name.lower() in stoppers]
+    if not stopped:
+        return fields
+    names = {name.lower() for name in stopped}
+    for name, value in fields:
+        if name.lower() in (b"connection", b"proxy-connection"):
+            names.update(token.strip().lower() for token in value.split(b","))
+    names.discard(b"transfer-encoding")
+    names.discard(b"content-length")
+    names.discard(b"host")
+    kept = [field for field in fields if field[0].lower() not in names]
+    if upgrade:
+        kept += [field for field in fields if field[0].lower() == b"upgrade"]
+        kept.append((b"Connection", b"Upgrade"))
+    return kept
+
+
+def _framed(
+    fields: RawHeaders, body: bytes | None, needed: bool, streamed: bool, message: Message
+) -> RawHeaders:
+    """*fields* with a Content-Length that is true. RFC 9112 section 6.
+
+    A chunked message stays chunked. A length that a transforming stream makes unknowable is dropped, and
+    the codec chooses the framing then.
+    """
+    length = None
+    for name, value in fields:
+        size = len(name)
+        if size == 17 and name.lower() == b"transfer-encoding":
+            return fields
+        if size == 14 and name.lower() == b"content-length":
+            length = value
+    if streamed:
+        return _without_length(fields) if length is not None and callable(message.stream) else fields
+    actual = b"%d" % len(body or b"")
+    if length == actual or (length is None and not needed):
+        return fields
+    return [*_without_length(fields), (b"Content-Length", actual)]
+
+
+def _without_length(fields: RawHeaders) -> RawHeaders:
+    return [field for field in fields if field[0].lower() != b"content-length"]
+
+
+def is_endless(response: Response) -> bool:
+    """Whether the response is of a kind whose parts are wanted as they come."""
+    return response.headers.get("content-type", "").lower().startswith(_ENDLESS)
+
+
+def ends_with_connection(response: Response) -> bool:
+    """Whether only the end of the connection tells where the body ends. RFC 9112 section 6.3."""
+    return response.version_bytes.startswith(b"HTTP/1") and "transfer-encoding" not in response.headers
+
+
+def declared_length(message: Message) -> int | None:
+    """The length that *message* says its body has."""
+    value = message.headers.get("content-length")
+    return int(value) if value and value.isdigit() else None

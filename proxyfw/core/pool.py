@@ -1,0 +1,221 @@
+"""Connections to origins: dialled when one is needed, shared by all clients, kept while they are good."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+from proxyfw import flow as model
+from proxyfw import hookspecs
+from proxyfw.connection import Client, ConnectionState, Server, ServerConnectionHookData
+from proxyfw.exceptions import ConnectError, ConnectionProblem
+from proxyfw.http import HTTPFlow
+from proxyfw.net.peer import Peer
+from proxyfw.net.tls import TlsWire
+from proxyfw.net.wire import Address, Wire
+from proxyfw.protocol.http1 import ClientCodec
+
+from .house import House
+from .origin_tls import secure
+
+_MAX_IDLE_PER_HOST = 64
+_BOUND_TO_CONNECTION = ("ntlm", "negotiate")
+"""Schemes that authenticate the connection, so it must not serve other clients. RFC 4559 section 6."""
+
+
+class Pool:
+    """A `proxyfw.core.fetch.Fetch` over the network."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._idle: dict[Hashable, list[OriginPeer]] = {}
+        self._ahead: dict[tuple[Client, Address | None], tuple[Server, Wire]] = {}
+
+    async def open(self, flow: HTTPFlow, *, fresh: bool = False) -> OriginPeer:
+        """A connection to where *flow* is addressed, idle if there is one. Raises ConnectionProblem."""
+        request, client = flow.request, flow.client_conn
+        address = (request.host, request.port)
+        server = flow.server_conn
+        if server.address != address or server.timestamp_start:
+            sni = server.sni if server.address == address else None
+            flow.server_conn = server = Server(address=address)
+            server.sni = sni
+        server.tls = request.scheme_bytes == b"https"
+        server.sni = (server.sni or request.host) if server.tls else None
+        key = (server.tls, *address, server.sni)
+        if not fresh and (peer := self._take((*key, client)) or self._take(key)):
+            flow.server_conn = peer.server
+        else:
+            flow.server_conn, wire = await self.dial(server, client)
+            peer = OriginPeer(wire, self._house, self, key, flow.server_conn, client)
+        peer.flow = flow
+        return peer
+
+    async def dial(self, server: Server, client: Client) -> tuple[Server, Wire]:
+        """A new connection to *server*, with TLS if it is to have it. Raises ConnectionProblem."""
+        house = self._house
+        ready, wire = self._ahead.pop((client, server.address), (server, None))
+        if wire is None or wire.closed or wire.eof:
+            ready, wire = server, await connect(house, server, client)
+        ready.tls, ready.sni = server.tls, server.sni
+        if not ready.tls:
+            return ready, wire
+        try:
+            return ready, await secure(house, wire, ready, client)
+        except BaseException:
+            wire.abort()
+            disconnected(house, ready, client)
+            raise
+
+    async def dial_ahead(self, server: Server, client: Client) -> None:
+        """Connect to *server* for what *client* will want of it soon. Raises ConnectionProblem."""
+        self._ahead[client, server.address] = server, await connect(self._house, server, client)
+
+    def abandon(self, client: Client, server: Server) -> None:
+        """*client* has no use any more for a connection to *server* that was dialled ahead."""
+        unused, wire = self._ahead.pop((client, server.address), (server, None))
+        if wire:
+            wire.close()
+            disconnected(self._house, unused, client)
+
+    def _take(self, key: Hashable) -> OriginPeer | None:
+        idle = self._idle.get(key)
+        while idle:
+            peer = idle.pop()
+            if not idle:
+                del self._idle[key]
+            if peer.fresh:
+                peer.touch()
+                return peer
+            peer.close()
+        return None
+
+    def keep(self, peer: OriginPeer) -> None:
+        idle = self._idle.setdefault(peer.key, [])
+        if len(idle) >= _MAX_IDLE_PER_HOST:
+            idle.pop(0).close()
+        peer.touch(self._house.settings.pool_idle_timeout)
+        idle.append(peer)
+
+    def forget(self, peer: OriginPeer) -> None:
+        """*peer* is gone."""
+        idle = self._idle.get(peer.key)
+        if idle and peer in idle:
+            idle.remove(peer)
+            if not idle:
+                del self._idle[peer.key]
+
+    def close(self) -> None:
+        for idle in list(self._idle.values()):
+            for peer in list(idle):
+                peer.close()
+        self._idle.clear()
+
+
+class OriginPeer(Peer):
+    """A connection to an origin that serves one exchange after the other."""
+
+    __slots__ = ("_client", "_house", "_pool", "_uses", "flow", "key", "server")
+
+    def __init__(
+        self, wire: Wire, house: House, pool: Pool, key: tuple[Hashable, ...], server: Server, client: Client
+    ) -> None:
+        self.key: tuple[Hashable, ...] = key
+        self.server = server
+        self._client = client
+        self._house = house
+        self._pool = pool
+        self._uses = 0
+        self.flow: HTTPFlow | None = None
+        codec = ClientCodec(house.settings.max_head_size)
+        super().__init__(wire, codec, house.watch, house.patience_with_origins)
+
+    @property
+    def reused(self) -> bool:
+        return self._uses > 0
+
+    @property
+    def fresh(self) -> bool:
+        """Nothing has come from the origin since its last answer, not even its leave."""
+        return not self.gone and not self.unread and not self.wire.eof
+
+    def release(self) -> None:
+        flow, self.flow = self.flow, None
+        if self.gone or not self.codec.reusable:
+            self.close()
+            return
+        if self._uses == 0:
+            self._remember_session()
+        if flow and _authenticates_connection(flow) and self.key[-1] is not flow.client_conn:
+            self.key = (*self.key, flow.client_conn)
+        self._uses += 1
+        self.next_cycle()
+        self._pool.keep(self)
+
+    def _remember_session(self) -> None:
+        if isinstance(self.wire, TlsWire) and self.server.address:
+            host, port = self.server.address
+            self._house.origin_contexts.remember(self.wire.ssl, host, port, self.server.sni)
+
+    def _lose(self, reason: ConnectionProblem) -> None:
+        if not self.gone:
+            self._pool.forget(self)
+            disconnected(self._house, self.server, self._client)
+        super()._lose(reason)
+
+
+def _authenticates_connection(flow: HTTPFlow) -> bool:
+    """Whether *flow* is part of a login that is bound to its connection."""
+    if flow.request.headers.get("authorization", "").lower().startswith(_BOUND_TO_CONNECTION):
+        return True
+    response = flow.response
+    return (
+        response is not None
+        and response.status_code == 401
+        and response.headers.get("www-authenticate", "").lower().startswith(_BOUND_TO_CONNECTION)
+    )
+
+
+async def connect(house: House, server: Server, client: Client) -> Wire:
+    """Connect to *server*, telling the addons. Raises ConnectError."""
+    calls = house.addons.calls
+    data = ServerConnectionHookData(server, client)
+    await calls.call(hookspecs.server_connect, data)
+    try:
+        wire = await _connect(house, server)
+    except ConnectionProblem as e:
+        server.error = server.error or str(e)
+        await calls.call(hookspecs.server_connect_error, data)
+        raise
+    server.peername, server.sockname = wire.peername, wire.sockname
+    server.state = ConnectionState.OPEN
+    await calls.call(hookspecs.server_connected, data)
+    return wire
+
+
+async def _connect(house: House, server: Server) -> Wire:
+    if server.error:
+        raise ConnectError(server.error)
+    if not server.address:
+        raise ConnectError("no destination is known")
+    host, port = server.address
+    server.timestamp_start = model.clock()
+    addresses = await house.network.resolve(host, port)
+    if any(house.is_own(address) for address in addresses):
+        raise ConnectError(f"{host}:{port} is this proxy itself: the request would go round in a loop")
+    wire = await house.network.connect(addresses, house.settings.connect_timeout)
+    server.timestamp_tcp_setup = model.clock()
+    return wire
+
+
+def disconnected(house: House, server: Server, client: Client) -> None:
+    """*server* is closed; tell the addons, once."""
+    if server.state is ConnectionState.CLOSED:
+        return
+    server.state = ConnectionState.CLOSED
+    server.timestamp_end = model.clock()
+    if house.addons.calls.wants(hookspecs.server_disconnected):
+        house.spawn(_tell_disconnected(house, ServerConnectionHookData(server, client)))
+
+
+async def _tell_disconnected(house: House, data: ServerConnectionHookData) -> None:
+    await house.addons.calls.call(hookspecs.server_disconnected, data)

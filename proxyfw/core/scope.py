@@ -1,0 +1,50 @@
+"""Work that may be broken off with a reason."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+
+
+class Scope:
+    """``with scope:`` around what may be given up; `interrupt` then raises its reason where the work waits.
+
+    What stands outside of a ``with`` runs to its end (an addon's hook, say), and the reason is raised at the
+    next entry. Unlike a task for the work, this costs nothing while nobody interrupts.
+    """
+
+    __slots__ = ("_reason", "_task")
+
+    def __init__(self) -> None:
+        self._task: asyncio.Task[object] | None = None
+        self._reason: Exception | None = None
+
+    def interrupt(self, reason: Exception) -> None:
+        """Give up with *reason*; a second reason is ignored."""
+        if self._reason is None:
+            self._reason = reason
+            if self._task and self._task is not asyncio.current_task():
+                self._task.cancel()
+
+    def check(self) -> None:
+        """Raise the reason if there is one."""
+        if self._reason:
+            raise self._reason
+
+    def __enter__(self) -> None:
+        self.check()
+        self._task = asyncio.current_task()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        task, self._task = self._task, None
+        if self._reason is None:
+            return
+        if kind is asyncio.CancelledError:
+            assert task
+            if task.uncancel() > 0:
+                return  # the proxy is stopping as well: that goes first
+        elif kind is not None:
+            return
+        raise self._reason from None

@@ -1,0 +1,157 @@
+"""The core's own options: how they are declared, and the frozen form in which the stories read them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from proxyfw.exceptions import OptionsError
+from proxyfw.net.contexts import VERSIONS
+from proxyfw.options import Options, parse_size
+
+_TLS_VERSIONS = list(VERSIONS)
+
+DECLARATIONS: list[tuple[str, Any, Any, str]] = [
+    ("confdir", str, "~/.proxyfw", "Directory of the certificate authority."),
+    ("mode", Sequence[str], ["regular"], "How clients reach the proxy: regular[@[host:]port]. Repeatable."),
+    ("listen_host", str, "127.0.0.1", "Address to listen on; empty for all of the machine's."),
+    ("listen_port", int, 8080, "Port to listen on; 0 for any free one."),
+    ("server", bool, True, "Listen at all."),
+    ("stream_large_bodies", str | None, "5m", "Bodies above this size are streamed, not buffered. k, m, g."),
+    (
+        "body_size_limit",
+        str | None,
+        None,
+        "Refuse larger bodies: 413 for requests, 502 for responses. k, m, g.",
+    ),
+    (
+        "store_streamed_bodies",
+        bool,
+        False,
+        "Keep a copy of streamed bodies, up to capture_limit, in the flow.",
+    ),
+    (
+        "capture_limit",
+        str,
+        "5m",
+        "At most this much of a streamed body is kept; traffic is never cut. k, m, g.",
+    ),
+    ("max_head_size", str, "64k", "Largest accepted head (request line or status line, and headers). k, m."),
+    ("connect_timeout", float, 30.0, "Seconds to connect to an origin, and for each TLS handshake."),
+    ("idle_timeout", float, 600.0, "Seconds of silence after which a connection is closed."),
+    ("head_timeout", float, 60.0, "Seconds from the first byte of a head to its last."),
+    ("pool_idle_timeout", float, 60.0, "Seconds an unused connection to an origin is kept for reuse."),
+    ("half_close_timeout", float, 2.0, "Seconds a client that closed its sending side is still answered."),
+    (
+        "sniff_timeout",
+        float,
+        0.3,
+        "Seconds a silent client is waited for in a tunnel before the server may speak.",
+    ),
+    ("shutdown_timeout", float, 0.5, "Seconds that exchanges under way have to finish when the proxy stops."),
+    ("ssl_insecure", bool, False, "Do not verify origins' certificates."),
+    (
+        "ssl_verify_upstream_trusted_ca",
+        str | None,
+        None,
+        "PEM file of authorities to trust instead of the system's.",
+    ),
+    (
+        "ssl_verify_upstream_trusted_confdir",
+        str | None,
+        None,
+        "Directory of such files, as c_rehash leaves it.",
+    ),
+    (
+        "client_certs",
+        str | None,
+        None,
+        "PEM file, or directory of <host>.pem, shown to origins that ask for one.",
+    ),
+    ("request_client_cert", bool, False, "Ask clients for a certificate."),
+    ("certs", Sequence[str], [], "Own leaf certificates: [domain=]path of a PEM file with key and chain."),
+    ("cert_passphrase", str | None, None, "Passphrase of the authority's and own certificates' keys."),
+    ("ciphers_client", str | None, None, "OpenSSL cipher list towards clients."),
+    ("ciphers_server", str | None, None, "OpenSSL cipher list towards origins."),
+    ("ignore_hosts", Sequence[str], [], "Regex on host:port: pass these through without interception."),
+    ("allow_hosts", Sequence[str], [], "Regex on host:port: pass everything else through."),
+]
+CHOICES: list[tuple[str, str, list[str], str]] = [
+    (
+        "connection_strategy",
+        "lazy",
+        ["lazy", "eager"],
+        "Connect to origins when needed, or at CONNECT already.",
+    ),
+    ("tls_version_client_min", "TLS1_2", _TLS_VERSIONS, "Lowest TLS version for clients."),
+    ("tls_version_client_max", "UNBOUNDED", _TLS_VERSIONS, "Highest TLS version for clients."),
+    ("tls_version_server_min", "TLS1_2", _TLS_VERSIONS, "Lowest TLS version for origins."),
+    ("tls_version_server_max", "UNBOUNDED", _TLS_VERSIONS, "Highest TLS version for origins."),
+]
+
+
+def declare(options: Options) -> None:
+    """Add the core's options to *options*."""
+    for name, typespec, default, help in DECLARATIONS:
+        options.add_option(name, typespec, default, help)
+    for name, default, choices, help in CHOICES:
+        options.add_option(name, str, default, help, choices=choices)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the stories need of the options, parsed once for each change. Sizes in bytes, times in seconds."""
+
+    stream_above: float
+    body_limit: float
+    capture_limit: int
+    """Zero: streamed bodies are not kept."""
+    max_head_size: int
+    connect_timeout: float
+    idle_timeout: float
+    head_timeout: float
+    pool_idle_timeout: float
+    half_close_timeout: float
+    sniff_timeout: float
+    shutdown_timeout: float
+    eager: bool
+
+    @classmethod
+    def of(cls, options: Options) -> Settings:
+        """Raises OptionsError naming the option and what is wrong with it."""
+        return cls(
+            stream_above=_size(options, "stream_large_bodies"),
+            body_limit=_size(options, "body_size_limit"),
+            capture_limit=int(_size(options, "capture_limit")) if options.store_streamed_bodies else 0,
+            max_head_size=int(_size(options, "max_head_size")),
+            eager=options.connection_strategy == "eager",
+            **{name: _seconds(options, name) for name in _TIMES},
+        )
+
+    @property
+    def shortest_timeout(self) -> float:
+        return min(self.idle_timeout, self.head_timeout, self.pool_idle_timeout)
+
+
+_TIMES = (
+    "connect_timeout", "idle_timeout", "head_timeout", "pool_idle_timeout",
+    "half_close_timeout", "sniff_timeout", "shutdown_timeout",
+)  # fmt: skip
+
+
+def _size(options: Options, name: str) -> float:
+    text = getattr(options, name)
+    if text is None:
+        return float("inf")
+    try:
+        return parse_size(text)
+    except (ValueError, OptionsError) as e:
+        raise OptionsError(f"{name}: {e}") from e
+
+
+def _seconds(options: Options, name: str) -> float:
+    value: float = getattr(options, name)
+    if value <= 0:
+        raise OptionsError(f"{name}: {value:g} is not a number of seconds above zero")
+    return value

@@ -1,0 +1,62 @@
+"""Every exception that users or addon authors can meet, and the few that cross rooms inside.
+
+ProxyfwError
+├── OptionsError        a setting is wrong: the whole change is rolled back
+├── CommandError        a command was called wrongly
+├── AddonError          an addon cannot be loaded as it stands
+├── CertificateError    an authority or leaf file cannot be used
+└── ConnectionProblem   one connection or exchange failed; never reaches an addon as an exception
+    ├── ProtocolError       the other side sent what the protocol forbids
+    ├── LocalProtocolError  we were about to send what the protocol forbids (an addon's edit, most likely)
+    ├── ConnectError        no connection could be made
+    ├── TlsError            a handshake failed, or a certificate was not acceptable
+    └── PeerGone            the other side left
+"""
+
+
+class ProxyfwError(Exception):
+    """Root of all errors of this package; the message is written for the person who reads it."""
+
+
+class OptionsError(ProxyfwError):
+    """A setting has a bad name or value. Raised in ``configure`` it rolls the whole change back."""
+
+
+class CommandError(ProxyfwError):
+    """A command was called with the wrong arguments, or could not do what it was asked."""
+
+
+class AddonError(ProxyfwError):
+    """An addon or script cannot be loaded; names file and line where they are known."""
+
+
+class CertificateError(ProxyfwError):
+    """A certificate, key or authority file is missing, unreadable or does not fit."""
+
+
+class ConnectionProblem(ProxyfwError):
+    """One connection or one exchange failed. Recorded as ``flow.error`` or ``conn.error``."""
+
+
+class ProtocolError(ConnectionProblem):
+    """The other side broke the protocol. *status* is what an HTTP client should be answered."""
+
+    def __init__(self, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class LocalProtocolError(ConnectionProblem):
+    """What we were asked to send cannot be said in this protocol (a header with a newline, a short body)."""
+
+
+class ConnectError(ConnectionProblem):
+    """No connection to the address could be made: name resolution, refusal, time-out, a loop to ourselves."""
+
+
+class TlsError(ConnectionProblem):
+    """A TLS handshake failed or the certificate is not acceptable; the message says which and what to do."""
+
+
+class PeerGone(ConnectionProblem):
+    """The other side of a connection left before the exchange was complete."""

@@ -1,0 +1,1 @@
+"""The only place with sockets: wires (byte streams), TLS over them, dialling, listening, a memory network."""

@@ -1,0 +1,115 @@
+"""Where connections come from: names are resolved, addresses dialled, ports listened on.
+
+`SocketNetwork` is the machine's; `proxyfw.net.memory.MemoryNetwork` is the same without one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import os
+import socket
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import aiohappyeyeballs
+
+from proxyfw.exceptions import ConnectError
+
+from .wire import Address, SocketWire, Wire
+
+Accept = Callable[[Wire], None]
+_FIRST_FAMILY_HEAD_START = 0.25
+"""Seconds an address gets before the next one is tried beside it. RFC 8305 section 5."""
+BACKLOG = 1024
+
+
+class Listener(Protocol):
+    """A port that is listened on."""
+
+    @property
+    def addresses(self) -> Sequence[Address]: ...
+
+    def close(self) -> None:
+        """Accept no more; connections that exist live on."""
+
+
+class Network(Protocol):
+    """What the core asks of a network."""
+
+    async def resolve(self, host: str, port: int) -> Sequence[Address]:
+        """All addresses of *host*. Raises ConnectError."""
+
+    async def connect(self, addresses: Sequence[Address], timeout: float) -> Wire:
+        """The first of *addresses* that answers. Raises ConnectError."""
+
+    async def listen(self, host: str, port: int, accept: Accept) -> Listener:
+        """Call *accept* with each connection to *port* (0: any free one). Raises OSError."""
+
+
+class SocketNetwork:
+    """TCP as the operating system has it."""
+
+    async def resolve(self, host: str, port: int) -> Sequence[Address]:
+        if is_ip(host):
+            return [(host, port)]
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as e:
+            raise ConnectError(f"cannot resolve {host!r}: {_reason(e)}") from e
+        return list(dict.fromkeys((str(info[4][0]), port) for info in found))
+
+    async def connect(self, addresses: Sequence[Address], timeout: float) -> Wire:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(timeout):
+                sock = await aiohappyeyeballs.start_connection(
+                    [_address_info(a) for a in addresses],
+                    happy_eyeballs_delay=_FIRST_FAMILY_HEAD_START,
+                    interleave=1,
+                )
+                _, wire = await loop.create_connection(SocketWire, sock=sock)
+        except TimeoutError as e:
+            raise ConnectError(f"no answer from {_names(addresses)} within {timeout:g} s") from e
+        except OSError as e:
+            raise ConnectError(f"cannot connect to {_names(addresses)}: {_reason(e)}") from e
+        return wire
+
+    async def listen(self, host: str, port: int, accept: Accept) -> Listener:
+        server = await asyncio.get_running_loop().create_server(
+            lambda: SocketWire(accept), host or None, port, backlog=BACKLOG
+        )
+        return _SocketListener(server)
+
+
+class _SocketListener:
+    def __init__(self, server: asyncio.Server) -> None:
+        self._server = server
+        self.addresses: list[Address] = [tuple(s.getsockname()[:2]) for s in server.sockets]
+
+    def close(self) -> None:
+        self._server.close()
+
+
+def is_ip(host: str) -> bool:
+    """Whether *host* is an IPv4 or IPv6 address rather than a name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _address_info(address: Address) -> aiohappyeyeballs.AddrInfoType:
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    return (family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", address)
+
+
+def _names(addresses: Sequence[Address]) -> str:
+    return ", ".join(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in addresses)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno and error.errno > 0:
+        return os.strerror(error.errno)
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

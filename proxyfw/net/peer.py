@@ -1,0 +1,232 @@
+"""A peer is one HTTP/1 connection: a wire, the codec that understands it, and a bounded inbox of events.
+
+The wire pushes bytes, the codec turns them into events, the inbox holds them until a story takes them; when
+it is full the wire is paused, which is the back-pressure. Nobody else reads the wire.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import inf
+from typing import Protocol
+
+from proxyfw.exceptions import ConnectionProblem, PeerGone, ProtocolError
+from proxyfw.protocol.events import Data, Event
+from proxyfw.protocol.http1 import Codec, ServerCodec
+
+from .watch import Watch
+from .wire import Lobby, Wire
+
+INBOX_LIMIT = 256 * 1024
+"""Body bytes in an inbox above which the wire is paused."""
+
+
+class Stream(Protocol):
+    """One exchange's part of a connection: all of an HTTP/1 connection, or one stream of HTTP/2."""
+
+    on_gone: Callable[[ConnectionProblem], None] | None
+    """Called once when the other side has left."""
+
+    @property
+    def wants_continue(self) -> bool:
+        """A client waits for 100 (Continue) before it sends the body. RFC 9110 section 10.1.1."""
+
+    async def receive(self) -> Event:
+        """The next event. Raises ProtocolError for what the other side did, PeerGone when it left."""
+
+    def send(self, *events: Event) -> None:
+        """Write *events*. Raises LocalProtocolError if they cannot be said."""
+
+    async def drain(self) -> None:
+        """Wait until the other side has taken enough of what was sent. Raises PeerGone."""
+
+    def abort(self) -> None:
+        """Break off, so that the other side sees that the message is not complete."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a peer is waited for, in seconds."""
+
+    idle: float = 600
+    """Without any byte in either direction."""
+    head: float = 60
+    """From the first byte of a head to its last."""
+    half_closed: float = 0
+    """For our answer, after it has said that it will send no more; then it counts as gone."""
+
+
+class Peer:
+    """One HTTP/1 connection, either role; a `Stream` and a `proxyfw.net.wire.Receiver`."""
+
+    __slots__ = (
+        "_draining", "_inbox", "_inbox_size", "_partial", "_patience", "_paused", "_waiter", "_watch",
+        "busy", "codec", "deadline", "gone", "on_gone", "wire",
+    )  # fmt: skip
+
+    def __init__(self, wire: Wire, codec: Codec, watch: Watch, patience: Patience) -> None:
+        self.wire = wire
+        self.codec = codec
+        self.gone: ConnectionProblem | None = None
+        self.on_gone: Callable[[ConnectionProblem], None] | None = None
+        self.busy = False
+        """It waits for us, not we for it: its silence is no reason to lose patience."""
+        self.deadline = inf
+        self._inbox: deque[Event] = deque()
+        self._inbox_size = 0
+        self._partial = False
+        self._paused = False
+        self._waiter: asyncio.Future[None] | None = None
+        self._draining: asyncio.Future[None] | None = None
+        self._patience = patience
+        self._watch = watch
+        self.touch()
+        watch.add(self)
+        wire.attach(self)
+
+    # What a story calls
+
+    async def receive(self) -> Event:
+        while not self._inbox:
+            if self.gone:
+                raise self.gone
+            if self.wire.eof:
+                raise PeerGone("the other side closed the connection")
+            self._waiter = self._watch.loop.create_future()
+            await self._waiter
+        event = self._inbox.popleft()
+        if type(event) is Data:
+            self._inbox_size -= len(event.data)
+            if self._paused and self._inbox_size < INBOX_LIMIT // 2:
+                self._paused = False
+                self.wire.resume()
+        return event
+
+    def send(self, *events: Event) -> None:
+        data = self.codec.send(*events)
+        if data and not self.wire.closed:
+            self.wire.write(data)
+            if not self._partial:
+                self.touch()
+
+    async def drain(self) -> None:
+        while not self.wire.writable:
+            if self.gone:
+                raise self.gone
+            self._draining = self._watch.loop.create_future()
+            await self._draining
+
+    def next_cycle(self) -> None:
+        """Begin the next message on this connection with what has been received of it."""
+        try:
+            self._store(self.codec.next_cycle())
+        except ProtocolError as e:
+            self._lose(e)
+
+    def detach(self) -> Lobby:
+        """Give up the wire, and with it every byte that was not part of a message."""
+        self._watch.discard(self)
+        return self.wire.detach(self.codec.detach())
+
+    def abort(self) -> None:
+        """Break off, so that the other side sees that the message is not complete."""
+        self._lose(PeerGone("the proxy broke off the connection"))
+        self.wire.abort()
+
+    def close(self) -> None:
+        """Send what is queued, then close."""
+        self._lose(PeerGone("the proxy closed the connection"))
+        self.wire.close()
+
+    def touch(self, patience: float | None = None) -> None:
+        """Something happened: count its silence from now on. *patience*: seconds, if not the usual."""
+        self.deadline = self._watch.loop.time() + (patience or self._patience.idle)
+
+    @property
+    def wants_continue(self) -> bool:
+        """A client waits for 100 (Continue) before it sends the body."""
+        return isinstance(self.codec, ServerCodec) and self.codec.wants_continue
+
+    @property
+    def unread(self) -> bool:
+        """Something has been received that nobody has asked for."""
+        return bool(self._inbox)
+
+    # What the wire and the watch call
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            events = self.codec.receive(data)
+        except ProtocolError as e:
+            self._lose(e)
+            return
+        if events:
+            self._partial = False
+            self.touch()
+            self._store(events)
+        elif not self._partial:
+            self._partial = True
+            self.touch(self._patience.head)
+
+    def eof_received(self) -> None:
+        try:
+            self._store(self.codec.receive(b""))
+        except ProtocolError as e:
+            self._lose(e)
+        if not self._patience.half_closed:
+            self._lose(PeerGone("the other side closed the connection"))
+        elif not self.gone:
+            self._wake()
+            self._watch.loop.call_later(
+                self._patience.half_closed, self._lose, PeerGone("client disconnected")
+            )
+
+    def connection_lost(self, reason: Exception | None) -> None:
+        if not self.gone and not self.wire.eof:
+            try:
+                self._store(self.codec.receive(b""))
+            except ProtocolError as e:
+                self._lose(e)
+        self._lose(PeerGone(f"the connection was lost: {reason}" if reason else "the connection was closed"))
+
+    def writable_changed(self) -> None:
+        if self._draining and self.wire.writable and not self._draining.done():
+            self.touch()
+            self._draining.set_result(None)
+
+    def expired(self) -> None:
+        if self.busy and self.wire.writable:
+            self.touch()
+            return
+        self._lose(PeerGone("nothing was received in time"))
+        self.wire.abort()
+
+    def _store(self, events: list[Event]) -> None:
+        if not events:
+            return
+        self._inbox.extend(events)
+        for event in events:
+            if type(event) is Data:
+                self._inbox_size += len(event.data)
+        if self._inbox_size > INBOX_LIMIT and not self._paused:
+            self._paused = True
+            self.wire.pause()
+        self._wake()
+
+    def _lose(self, reason: ConnectionProblem) -> None:
+        if self.gone:
+            return
+        self.gone = reason
+        self._watch.discard(self)
+        self._wake()
+        if self._draining and not self._draining.done():
+            self._draining.set_result(None)
+        if self.on_gone:
+            self.on_gone(reason)
+
+    def _wake(self) -> None:
+        if self._waiter and not self._waiter.done():
+            self._waiter.set_result(None)

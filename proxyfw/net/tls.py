@@ -1,0 +1,156 @@
+"""TLS over any wire: pyOpenSSL works on buffers in memory, the wire below moves the bytes."""
+
+from __future__ import annotations
+
+import asyncio
+
+from OpenSSL import SSL
+
+from proxyfw.exceptions import TlsError
+
+from .tls_errors import readable
+from .wire import Wire
+
+_RECORD = 16384
+"""The most that one TLS record, and so one read, can hold. RFC 8446 section 5.1."""
+_HANDSHAKE = 8192
+
+
+class TlsWire(Wire):
+    """The plain text side of a TLS connection over *inner*; `handshake` comes first."""
+
+    __slots__ = ("_shaking", "inner", "ssl")
+
+    def __init__(self, inner: Wire, ssl: SSL.Connection) -> None:
+        super().__init__(inner.peername, inner.sockname)
+        self.inner = inner
+        self.ssl = ssl
+        self._shaking: asyncio.Future[None] | None = None
+
+    async def handshake(self, timeout: float) -> None:
+        """Agree on keys within *timeout* seconds. Raises TlsError; the caller closes the wire then."""
+        self._shaking = asyncio.get_running_loop().create_future()
+        self.inner.attach(self)
+        if not self._shaking.done():
+            self._shake()
+        try:
+            async with asyncio.timeout(timeout):
+                await self._shaking
+        except TimeoutError:
+            raise TlsError(f"the TLS handshake was not complete within {timeout:g} s") from None
+        finally:
+            self._shaking = None
+
+    def write(self, data: bytes) -> None:
+        if data and not self.closed:
+            try:
+                sent = self.ssl.send(data)
+                while sent < len(data):  # one record at a time
+                    sent += self.ssl.send(memoryview(data)[sent:])
+            except SSL.Error as e:
+                self._fail(e)
+                return
+            # a record of 16 KiB grows by some 22 bytes; if that is not all, _flush goes on
+            self._flush(len(data) + len(data) // 256 + 512)
+
+    def write_eof(self) -> None:
+        self._say_goodbye()
+        self.inner.write_eof()
+
+    def pause(self) -> None:
+        self.inner.pause()
+
+    def resume(self) -> None:
+        self.inner.resume()
+
+    def close(self) -> None:
+        self._say_goodbye()
+        self.inner.close()
+
+    def abort(self) -> None:
+        self.inner.abort()
+
+    # What the inner wire calls
+
+    def data_received(self, data: bytes) -> None:
+        self.ssl.bio_write(data)
+        if self._shaking and not self._shaking.done():
+            self._shake()
+        else:
+            self._read()
+
+    def eof_received(self) -> None:
+        self._give_up("the other side closed the connection during the TLS handshake")
+        if not self.eof:
+            self.truncated = True
+            self.deliver_eof()
+
+    def connection_lost(self, reason: Exception | None) -> None:
+        self._give_up("the connection was lost during the TLS handshake")
+        self.deliver_loss(reason)
+
+    def writable_changed(self) -> None:
+        self.writable = self.inner.writable
+        self.receiver.writable_changed()
+
+    def _shake(self) -> None:
+        assert self._shaking
+        try:
+            self.ssl.do_handshake()
+        except SSL.WantReadError:
+            self._flush(_HANDSHAKE)
+        except SSL.Error as e:
+            self._flush(_HANDSHAKE)  # the alert that tells the other side why
+            self._give_up(readable(e))
+        else:
+            self._flush(_HANDSHAKE)
+            self._shaking.set_result(None)
+            self._read()
+
+    def _give_up(self, reason: str) -> None:
+        if self._shaking and not self._shaking.done():
+            self._shaking.set_exception(TlsError(reason))
+
+    def _read(self) -> None:
+        recv, parts = self.ssl.recv, []
+        ended = False
+        try:
+            while True:
+                parts.append(recv(_RECORD))
+        except SSL.WantReadError:
+            pass
+        except SSL.ZeroReturnError:
+            ended = True
+        except SSL.Error as e:
+            self._fail(e)
+            return
+        if parts:
+            self.receiver.data_received(parts[0] if len(parts) == 1 else b"".join(parts))
+        if ended and not self.eof:
+            self.deliver_eof()
+
+    def _flush(self, expected: int) -> None:
+        """Pass on what TLS wants to say, about *expected* bytes, in one write."""
+        parts = []
+        try:
+            while True:
+                parts.append(self.ssl.bio_read(expected))
+                if len(parts[-1]) < expected:
+                    break
+        except SSL.WantReadError:
+            pass
+        if parts and not self.inner.closed:
+            self.inner.write(parts[0] if len(parts) == 1 else b"".join(parts))
+
+    def _fail(self, error: SSL.Error) -> None:
+        self._flush(_HANDSHAKE)
+        self.inner.close()
+        self.deliver_loss(TlsError(readable(error)))
+
+    def _say_goodbye(self) -> None:
+        """Send close_notify, so that the other side knows that nothing was cut off."""
+        try:
+            self.ssl.shutdown()
+        except SSL.Error:
+            return  # the handshake was never complete
+        self._flush(_HANDSHAKE)

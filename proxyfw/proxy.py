@@ -1,0 +1,243 @@
+"""`Proxy`: options, addons and listeners as one thing to start and stop, any number of them in a process.
+
+async with Proxy(listen_port=0, addons=[MyAddon()]) as proxy:
+    print(proxy.url)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from . import ctx
+from .addonmanager import AddonManager
+from .certs import CertStore
+from .command import CommandManager
+from .core import settings as core_settings
+from .core.house import House
+from .core.modes import parse_all
+from .core.server import Server
+from .core.settings import Settings
+from .exceptions import OptionsError
+from .net.contexts import KeyLog, LeafContexts, OriginContexts, Terms, Trust
+from .net.network import Network, SocketNetwork
+from .net.watch import Watch
+from .net.wire import Address
+from .options import Options
+from .script import ScriptLoader
+
+DEFAULT_ADDONS = ("access",)
+"""Built-in addons that every proxy has unless it is told otherwise, by entry point name."""
+
+
+class Proxy:
+    """One proxy. *options* is an `Options` or a mapping of names to values; keywords are options too.
+
+    *addons* are loaded after the default ones, in order: instances, modules, or names of installed addons.
+    *default_addons* replaces `DEFAULT_ADDONS`. *network* is the machine's unless another is given
+    (`proxyfw.testing` has one in memory).
+
+    Raises OptionsError, AddonError or CertificateError, before anything listens.
+    """
+
+    def __init__(
+        self,
+        options: Options | Mapping[str, Any] | None = None,
+        *,
+        addons: Sequence[object] = (),
+        default_addons: Sequence[str] = DEFAULT_ADDONS,
+        network: Network | None = None,
+        **values: Any,
+    ) -> None:
+        self.options = options if isinstance(options, Options) else Options(**{**(options or {}), **values})
+        if isinstance(options, Options) and values:
+            self.options.update_defer(**values)
+        self.context = contextvars.copy_context()
+        self.context.run(ctx.use, self)
+        core_settings.declare(self.options)
+        self.commands = CommandManager()
+        self.log = ctx.log
+        self._network: Network = network or SocketNetwork()
+        self._server: Server | None = None
+        self._stopping = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._options_changed(set(self.options.keys()))
+        self.options.subscribe(self._options_changed)
+        self.addons = AddonManager(self)
+        for name in default_addons:
+            self.addons.add_installed(name)
+        for addon in addons:
+            if isinstance(addon, str):
+                self.addons.add_installed(addon)
+            else:
+                self.addons.add(addon)
+        self.addons.add(ScriptLoader(self.addons), "scriptloader")
+
+    # Where it is
+
+    @property
+    def addresses(self) -> list[Address]:
+        """Where the proxy listens: ``(host, port)`` pairs, empty while it does not run."""
+        return self._server.addresses if self._server else []
+
+    @property
+    def address(self) -> Address:
+        """The first of `addresses`. Raises RuntimeError while the proxy does not listen."""
+        if not self.addresses:
+            raise RuntimeError("the proxy does not listen: start it first, with the option server=True")
+        return self.addresses[0]
+
+    @property
+    def url(self) -> str:
+        """What a client is told: ``http://127.0.0.1:8080``."""
+        host, port = self.address
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    @property
+    def ca_cert_path(self) -> Path:
+        """The authority's certificate, for clients to trust. It exists once the proxy has started."""
+        return Path(self.options.confdir).expanduser() / "proxyfw-ca-cert.pem"
+
+    # Its life
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Listen, and tell the addons. Raises OptionsError, CertificateError, ConnectError."""
+        self.options.check_deferred()
+        self._loop = asyncio.get_running_loop()
+        self._stopping.clear()
+        house = self._build()
+        self._server = server = Server(house)
+        try:
+            if self.options.server:
+                for mode in parse_all(list(self.options.mode)):
+                    await server.listen(mode, self.options.listen_host, self.options.listen_port)
+            await self.addons.start()
+        except BaseException:
+            await server.close()
+            self._server = None
+            raise
+
+    async def stop(self) -> None:
+        """Stop listening, end what is under way, tell the addons. Does nothing if it does not run."""
+        server, self._server = self._server, None
+        if server:
+            await server.close()
+            await self.addons.stop()
+
+    async def run(self) -> None:
+        """Start, wait for `shutdown`, stop."""
+        async with self:
+            await self._stopping.wait()
+
+    def shutdown(self) -> None:
+        """Make `run` return; may be called from any thread."""
+        if self._loop:
+            self._loop.call_soon_threadsafe(self._stopping.set)
+
+    # What options mean
+
+    def _build(self) -> House:
+        options = self.options
+        certs = CertStore.from_confdir(options.confdir, passphrase=options.cert_passphrase)
+        for spec in options.certs:
+            certs.add_custom(spec, options.cert_passphrase)
+        settings = Settings.of(options)
+        leaf_contexts, origin_contexts = _contexts(options)
+        return House(
+            addons=self.addons,
+            network=self._network,
+            certs=certs,
+            settings=settings,
+            leaf_contexts=leaf_contexts,
+            origin_contexts=origin_contexts,
+            watch=Watch(settings.shortest_timeout),
+            context=self.context,
+            ignore_hosts=_patterns(options, "ignore_hosts"),
+            allow_hosts=_patterns(options, "allow_hosts"),
+        )
+
+    def _options_changed(self, updated: set[str]) -> None:
+        """Check the core's options and put them into effect. Raises OptionsError, which undoes the change."""
+        options = self.options
+        settings = Settings.of(options)
+        ignore, allow = _patterns(options, "ignore_hosts"), _patterns(options, "allow_hosts")
+        parse_all(list(options.mode))
+        if not 0 <= options.listen_port < 65536:
+            raise OptionsError(f"listen_port: {options.listen_port} is not a port")
+        if not self._server:
+            return
+        house = self._server.house
+        house.settings, house.ignore_hosts, house.allow_hosts = settings, ignore, allow
+        if updated & _TLS_OPTIONS:
+            house.leaf_contexts, house.origin_contexts = _contexts(options)
+
+
+_TLS_OPTIONS = {
+    "ssl_insecure", "ssl_verify_upstream_trusted_ca", "ssl_verify_upstream_trusted_confdir", "client_certs",
+    "request_client_cert", "ciphers_client", "ciphers_server", "tls_version_client_min",
+    "tls_version_client_max", "tls_version_server_min", "tls_version_server_max",
+}  # fmt: skip
+
+
+def _contexts(options: Options) -> tuple[LeafContexts, OriginContexts]:
+    key_log = _key_log()
+    return (
+        LeafContexts(_terms(options, "client"), key_log, options.request_client_cert),
+        OriginContexts(_terms(options, "server"), _trust(options), key_log),
+    )
+
+
+def _terms(options: Options, side: str) -> Terms:
+    return Terms(
+        getattr(options, f"tls_version_{side}_min"),
+        getattr(options, f"tls_version_{side}_max"),
+        getattr(options, f"ciphers_{side}"),
+    )
+
+
+def _trust(options: Options) -> Trust:
+    return Trust(
+        options.ssl_insecure,
+        options.ssl_verify_upstream_trusted_ca,
+        options.ssl_verify_upstream_trusted_confdir,
+        options.client_certs,
+    )
+
+
+def _patterns(options: Options, name: str) -> list[re.Pattern[str]]:
+    found = []
+    for text in getattr(options, name):
+        try:
+            found.append(re.compile(text, re.IGNORECASE))
+        except re.error as e:
+            raise OptionsError(f"{name}: {text!r} is not a regular expression: {e}") from e
+    return found
+
+
+def _key_log() -> KeyLog | None:
+    """Appends secrets to the file that SSLKEYLOGFILE names, as other TLS programs do."""
+    path = os.environ.get("SSLKEYLOGFILE")
+    if not path:
+        return None
+    file = open(path, "ab", buffering=0)  # noqa: SIM115 - stays open as long as connections do
+
+    def write(line: bytes) -> None:
+        file.write(line + b"\n")
+
+    return write
