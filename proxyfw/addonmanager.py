@@ -47,12 +47,12 @@ class AddonManager(Calls):
     keeps it goes on with the versions of the addons it began with.
     """
 
-    __slots__ = ("_groups", "_is_running", "_master", "_registry", "_tasks", "calls")
+    __slots__ = ("_groups", "_is_running", "_registry", "_tasks", "calls", "master")
 
     def __init__(self, master: ctx.Master) -> None:
         super().__init__({})
         self.calls = Calls({})
-        self._master = master
+        self.master = master
         self._groups: list[Group] = []
         self._registry = _Registry("proxyfw")
         self._registry.add_hookspecs(hookspecs)
@@ -85,8 +85,8 @@ class AddonManager(Calls):
             raise AddonError(f"an addon named {name!r} is loaded already: give the second one another name")
         group = Group(name, addon)
         self._place(first, before, after)
-        with ctx.use(self._master):
-            load_group(group, self._master)
+        with ctx.use(self.master):
+            load_group(group, self.master)
             self._groups.insert(self._place(first, before, after), group)
             self._swap([], group.members)
             self._hand_over(None, group)
@@ -99,12 +99,12 @@ class AddonManager(Calls):
         """Take away an addon, given itself or by name. Raises `AddonError` if there is none."""
         group, member = self._find(addon)
         gone = [member] if member is not None and len(group.members) > 1 else group.members
-        with ctx.use(self._master):
+        with ctx.use(self.master):
             group.members = [member for member in group.members if member not in gone]
             if not group.members:
                 self._groups.remove(group)
-                self._master.commands.remove(group.name)
-                self._master.options.release(group.name)
+                self.master.commands.remove(group.name)
+                self.master.options.release(group.name)
             self._swap(gone, [])
             self._finish(implementations(gone, "done"), [])
 
@@ -116,10 +116,10 @@ class AddonManager(Calls):
         """
         old, _ = self._find(name)
         group = Group(old.name, addon)
-        with ctx.use(self._master):
-            with self._master.commands.transaction():
-                self._master.commands.remove(old.name)
-                load_group(group, self._master)
+        with ctx.use(self.master):
+            with self.master.commands.transaction():
+                self.master.commands.remove(old.name)
+                load_group(group, self.master)
             self._groups[self._groups.index(old)] = group
             self._swap(old.members, group.members)
             self._hand_over(old, group)
@@ -203,17 +203,19 @@ class AddonManager(Calls):
     async def start(self) -> None:
         """Tell all addons that the proxy runs; addons added later are told when they are added."""
         self._is_running = True
-        ctx.started(self._master)
-        await self.call(hookspecs.running)
-        await self.settle()
+        ctx.started(self.master)
+        with ctx.use(self.master):
+            await self.call(hookspecs.running)
+            await self.settle()
 
     async def stop(self) -> None:
         """Tell all addons that it is over, and wait for what they have left to do."""
         self._is_running = False
-        await self.settle()
-        await self.call(hookspecs.done)
-        await self.settle()
-        ctx.stopped(self._master)
+        with ctx.use(self.master):
+            await self.settle()
+            await self.call(hookspecs.done)
+            await self.settle()
+        ctx.stopped(self.master)
 
     async def settle(self) -> None:
         """Wait for the ``async`` hooks that `add`, `remove`, `replace` and `trigger` have begun."""
@@ -223,7 +225,8 @@ class AddonManager(Calls):
     def trigger(self, hook: Hook | str, *args: Any) -> None:
         """Call *hook* from plain code: functions run now, from the first ``async`` one on in a task."""
         function = hookspecs.HOOKS[hook] if isinstance(hook, str) else hook
-        self._spawn(self.call(function, *args))
+        with ctx.use(self.master):
+            self._spawn(self.call(function, *args))
 
     def _hand_over(self, old: Group | None, new: Group) -> None:
         ending = implementations(old.members, "done") if old else []
@@ -254,7 +257,7 @@ class AddonManager(Calls):
         """Tell all addons about changed options; `OptionsError` passes, anything else is theirs alone."""
         if "slow_hook_warning" in updated:
             self._rebuild()
-        with ctx.use(self._master):
+        with ctx.use(self.master):
             for implementation in self._table.get(hookspecs.configure, ()):
                 try:
                     refuse_awaitable(implementation, implementation.function(set(updated)))
@@ -281,7 +284,7 @@ class AddonManager(Calls):
             found.sort(key=lambda impl: (impl.trylast - impl.tryfirst, place[impl.plugin_name]))
             if found:
                 table[hook] = tuple(impl.plugin.implementations[name] for impl in found)
-        milliseconds = self._master.options.slow_hook_warning
+        milliseconds = self.master.options.slow_hook_warning
         self._table = table
         self._slow = milliseconds / 1000 if milliseconds > 0 else inf
         self.calls = Calls(table, self._slow)

@@ -15,7 +15,7 @@ from typing import Any
 from proxyfw.addon.kinds import Kind, kind_of
 from proxyfw.exceptions import AddonError, OptionsError
 
-_UNITS = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
+_UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
 
 
 class UnknownOption(OptionsError, AttributeError):
@@ -46,7 +46,7 @@ class Option:
             for item in checked if kind.sequence else [checked]:
                 if item not in self.choices:
                     raise OptionsError(
-                        f"option {self.name}: {item!r} is not one of {', '.join(map(str, self.choices))}"
+                        f"option {self.name} must be one of {', '.join(map(str, self.choices))}, not {item!r}"
                     )
         return checked
 
@@ -294,10 +294,12 @@ def parse_size(text: str) -> int:
     number = text.strip().lower().removesuffix("ib")
     digits = number.rstrip("bkmgt")
     try:
-        size = float(digits) * _UNITS[number[len(digits) :].removesuffix("b") or "b"]
-        return int(size)
+        size = int(float(digits) * _UNITS[number[len(digits) :].removesuffix("b")])
     except (ValueError, KeyError, OverflowError):
-        raise OptionsError(f"{text!r} is not a size: write a number of bytes, or 64k, 5m, 1g") from None
+        size = -1
+    if size < 0:
+        raise OptionsError(f"{text!r} is not a size: write a number of bytes, or 64k, 5m, 1g")
+    return size
 
 
 def format_size(size: int) -> str:

@@ -51,7 +51,7 @@ class Kind:
         return isinstance(value, self.base) or (self.base is float and isinstance(value, int))
 
     def _wrong(self, name: str, value: object) -> OptionsError:
-        return OptionsError(f"option {name}: {value!r} is not a {self}")
+        return OptionsError(f"option {name} must be {self}, not {value!r}")
 
     def read(self, name: str, texts: Sequence[str | None], current: object) -> Any:
         """The value that *texts* mean, given one after the other; None is a bare name without a value."""
@@ -77,7 +77,7 @@ class Kind:
             return None
         if word in _TRUE or word in _FALSE:
             return word in _TRUE
-        raise OptionsError(f"option {name}: {text!r} is not true or false")
+        raise OptionsError(f"option {name} must be true or false, not {text!r}")
 
 
 @cache

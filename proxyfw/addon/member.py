@@ -146,7 +146,7 @@ def _functions(addon: object) -> Iterator[tuple[str, Callable[..., Any], Mapping
         if _is_written_in(addon, static) if isinstance(addon, ModuleType) else _is_function(static):
             function = getattr(addon, name)
             marker = getattr(static, "proxyfw_impl", None) or getattr(function, "proxyfw_impl", None)
-            yield name, function, marker or {}
+            yield name, function, marker if isinstance(marker, dict) else {}
 
 
 def _attributes(addon: object) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import linecache
 import logging
 import traceback
@@ -9,6 +11,8 @@ from collections.abc import Callable
 from os.path import dirname, join
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
+
+from proxyfw.flow import Flow
 
 if TYPE_CHECKING:
     from proxyfw.addon.calls import Implementation
@@ -32,11 +36,9 @@ def located(file: str, line: int, message: str, column: int | None = None, width
 
 def place_of(function: Callable[..., Any]) -> tuple[str, int]:
     """File and line where *function*, however wrapped, is written."""
-    while True:
-        inner = getattr(function, "__wrapped__", None) or getattr(function, "func", None)
-        if inner is None:
-            break
-        function = inner
+    while isinstance(function, functools.partial):
+        function = function.func
+    function = inspect.unwrap(function)
     code = getattr(function, "__code__", None) or getattr(type(function).__call__, "__code__", None)
     return (code.co_filename, code.co_firstlineno) if code else ("<unknown>", 0)
 
@@ -77,6 +79,5 @@ def log_failure(implementation: Implementation, problem: Exception, args: tuple[
         implementation.addon, implementation.hook, summary, file, line,
         exc_info=(type(problem), problem, user_frames(problem)),
     )  # fmt: skip
-    errors = getattr(args[0], "addon_errors", None) if args else None
-    if errors is not None:
-        errors.append(f"{implementation.addon}: {implementation.hook}: {summary}")
+    if args and isinstance(args[0], Flow):
+        args[0].addon_errors.append(f"{implementation.addon}: {implementation.hook}: {summary}")

@@ -34,7 +34,7 @@ def maybe_meant(name: str, hooks: Iterable[str]) -> str | None:
     """The hook that *name* resembles, or used to be called."""
     if name in RENAMED:
         return RENAMED[name]
-    close = difflib.get_close_matches(name, list(hooks), 1, 0.85)
+    close = difflib.get_close_matches(name, [hook for hook in hooks if hook[0] == name[0]], 1, 0.85)
     return close[0] if close else None
 
 
