@@ -122,6 +122,7 @@ class Flow:
         self._backup: Flow | None = None
 
     def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
         if "type" in vars(cls):
             _kinds[cls.type] = cls
 

@@ -3,7 +3,7 @@
     async def test_it() -> None:
         async with world(addons=[MyAddon()]) as w:
             origin = w.origin("example.com", 80)
-            client = await w.client()
+            client = w.client()
             client.write(b"GET http://example.com/ HTTP/1.1\\r\\nHost: example.com\\r\\n\\r\\n")
             server = await origin.accept()
             ...
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
@@ -304,9 +304,11 @@ class World:
         """Flows that have ended, in order."""
         self._ended = asyncio.Event()
 
-    async def client(self) -> End:
+    def client(self) -> End:
         """A new connection to the proxy."""
-        return End(await self.network.connect([self.proxy.address]))
+        wire = self.network.reach(self.proxy.address)
+        assert wire, "the proxy does not listen"
+        return End(wire)
 
     def origin(self, host: str = "example.com", port: int = 80) -> Origin:
         """Have *host* exist, and listen on *port* there."""
@@ -336,11 +338,17 @@ class World:
 
 
 @asynccontextmanager
-async def world(*, addons: Any = (), **options: Any) -> AsyncIterator[World]:
-    """A proxy with *addons* and *options* on a `MemoryNetwork`, with a certificate directory of its own."""
+async def world(
+    *, addons: Sequence[object] = (), default_addons: Sequence[str] = (), **options: Any
+) -> AsyncIterator[World]:
+    """A proxy with just *addons* and *options* on a `MemoryNetwork`, with a certificate directory of its own.
+
+    *default_addons*: names of built-in addons to have as well.
+    """
     network = MemoryNetwork()
     with tempfile.TemporaryDirectory() as confdir:
-        proxy = Proxy({"confdir": confdir, **options}, addons=addons, network=network)
+        options = {"confdir": confdir, **options}
+        proxy = Proxy(options, addons=addons, default_addons=default_addons, network=network)
         around = World(proxy, network)
         proxy.addons.add(around, "world")
         async with proxy:

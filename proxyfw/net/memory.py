@@ -136,11 +136,18 @@ class MemoryNetwork:
     async def connect(self, addresses: Sequence[Address], timeout: float = 30) -> Wire:
         for address in addresses:
             self.dialled.append(address)
-            if listener := self._listeners.get(address) or self._listeners.get(("0.0.0.0", address[1])):
-                near, far = pipe(("127.0.0.1", next(self._ports)), address)
-                listener.accept(far)
-                return near
+            if wire := self.reach(address):
+                return wire
         raise ConnectError(f"cannot connect to {addresses[0][0]}:{addresses[0][1]}: Connection refused")
+
+    def reach(self, address: Address) -> Wire | None:
+        """A connection to who listens on *address*, if anybody does; not counted in `dialled`."""
+        listener = self._listeners.get(address) or self._listeners.get(("0.0.0.0", address[1]))
+        if listener is None:
+            return None
+        near, far = pipe(("127.0.0.1", next(self._ports)), address)
+        listener.accept(far)
+        return near
 
     async def listen(self, host: str, port: int, accept: Accept) -> Listener:
         return self.serve((host or "0.0.0.0", port or next(self._ports)), accept)

@@ -39,7 +39,7 @@ async def test_a_request_is_forwarded_in_origin_form_and_its_answer_returned() -
     recorder = Recorder()
     async with world(addons=[recorder]) as w:
         origin = w.origin()
-        client = await w.client()
+        client = w.client()
         client.write(GET)
         server = await origin.accept()
         assert await server.head() == b"GET /a?b HTTP/1.1\r\nHost: example.com\r\nX-Case: Kept\r\n\r\n"
@@ -55,7 +55,7 @@ async def test_an_addon_answers_without_the_origin() -> None:
             flow.response = Response.make(418, b"tea", {"X-A": "b"})
 
     async with world(addons=[Mock()]) as w:
-        client = await w.client()
+        client = w.client()
         client.write(GET)
         answer = await client.message()
         assert answer.startswith(b"HTTP/1.1 418 ")
@@ -67,7 +67,7 @@ async def test_keep_alive_reuses_both_connections() -> None:
     """5.1.29."""
     async with world() as w:
         origin = w.origin()
-        client = await w.client()
+        client = w.client()
         client.write(GET)
         server = await origin.accept()
         for _ in range(3):
@@ -85,7 +85,7 @@ async def test_kill_while_waiting_for_the_origin_closes_both_sides_at_once() -> 
     async with world(addons=[recorder]) as w:
         origin = w.origin()
         gate = w.gate("request")
-        client = await w.client()
+        client = w.client()
         client.write(GET)
         flow: Any = await gate.reached()
         gate.release()
