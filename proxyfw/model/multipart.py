@@ -13,8 +13,12 @@ from uuid import uuid4
 from proxyfw.model.charset import parse_media_type
 
 Pair = tuple[bytes, bytes]
+# The name parameter, wherever it stands and whatever a file name in quotes before it looks like.
 _NAME = re.compile(
-    rb"""^content-disposition\s*:.*?;\s*name\s*=\s*(?:"((?:\\.|[^"\\])*)"|([^;\s]+))""", re.I | re.M
+    rb"""^content-disposition[ \t]*:[^;\r\n]*
+    (?:;[ \t]*(?!name[ \t]*=)[^=;"\r\n]*(?:=(?:[ \t]*"[^"\r\n]*"[ \t]*|[^;"\r\n]*))?)*
+    ;[ \t]*name[ \t]*=[ \t]*(?:"([^"\r\n]*)"|([^;"\s]+))""",
+    re.IGNORECASE | re.MULTILINE | re.VERBOSE,
 )
 
 
