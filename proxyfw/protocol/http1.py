@@ -14,14 +14,14 @@ import h11
 from proxyfw.exceptions import LocalProtocolError, ProtocolError
 from proxyfw.protocol.events import END, Data, Event, Informational, RawHeaders, RequestHead, ResponseHead
 from proxyfw.protocol.http1_buffer import HeadBuffer
-from proxyfw.protocol.http1_codec import Codec, Reading, Writing, h11_framing
+from proxyfw.protocol.http1_codec import Codec, Reading, Writing, h11_framing, h11_head
 from proxyfw.protocol.http1_head import (
     CHUNKED,
     UNDECLARED,
     body_length,
     check_host,
+    check_target,
     has_token,
-    is_target,
     is_text,
     is_token,
     keeps_alive,
@@ -73,7 +73,7 @@ class ServerCodec(Codec):
     @property
     def wants_continue(self) -> bool:
         """The client waits for 100 Continue, or a final response, before it sends the body."""
-        return self._expects_continue and self._reading is Reading.BODY and self._received == 0
+        return self._expects_continue and self._reading is Reading.BODY
 
     def _may_follow(self) -> bool:
         # Requests that came before the client's EOF are still to be answered.
@@ -100,9 +100,15 @@ class ServerCodec(Codec):
         events.append(RequestHead(method, path, headers, version, scheme, authority))
         self._method = method
         self._note_request(known, version)
-        h11_lines = b"GET / HTTP/1.0\r\n" if self._old else b"GET / HTTP/1.1\r\nhost:\r\n"
+        lines = b"GET / HTTP/1.0\r\n" if self._old else b"GET / HTTP/1.1\r\nhost:\r\n"
         # Without a declared length a request has no body. RFC 9112 section 6.3
-        self._start_body(h11_lines, 0 if length == UNDECLARED else length, rest, events)
+        length = 0 if length == UNDECLARED else length
+        self._start_body(h11_head(lines, length or UNDECLARED), length, rest, events)
+
+    def _read_body(self, data: bytes, events: list[Event]) -> None:
+        if data:
+            self._expects_continue = False
+        super()._read_body(data, events)
 
     def _note_request(self, known: dict[bytes, bytes], version: bytes) -> None:
         self._closing = not keeps_alive(known, version)
@@ -153,7 +159,7 @@ class ServerCodec(Codec):
         fields = write_fields(event.headers)
         if self._method == b"CONNECT" and event.status < 300:
             self._give_up()
-            _write_head(event, fields, out)
+            _write_head(event, _without_framing(event.headers), out)
             return
         has_body = self._method != b"HEAD" and event.status not in (204, 304)
         if has_body:
@@ -163,28 +169,35 @@ class ServerCodec(Codec):
             length = 0
         self._h11.send(_h11_response(length))
         self._declared = length
-        self._expects_continue = False
         self._writing = Writing.BODY if has_body else Writing.NO_BODY
         _write_head(event, fields + self._persistence(known.get(b"connection")), out)
+        self._expects_continue = False
 
     def _frame(self, length: int, headers: RawHeaders, fields: bytes) -> tuple[int, bytes]:
         """Return length and field lines in the framing that the client understands."""
         if length == UNDECLARED and not self._old:
             return CHUNKED, fields + b"Transfer-Encoding: chunked\r\n"
         if length == CHUNKED and self._old:
-            return UNDECLARED, write_fields([f for f in headers if f[0].lower() != b"transfer-encoding"])
+            return UNDECLARED, _without_framing(headers)
         return length, fields
 
     def _persistence(self, connection: bytes | None) -> bytes:
         """Return the Connection line to add to a response, after deciding whether this cycle is the last."""
         says_close = has_token(connection, b"close")
-        if says_close or self._declared == UNDECLARED or self._reading is Reading.HEAD:
+        # A client that was not told to continue may send the body or leave it out: what follows is a guess.
+        lost_track = self._reading is Reading.HEAD or self.wants_continue
+        if says_close or self._declared == UNDECLARED or lost_track:
             self._closing = True
         if self.closing:
             return b"" if says_close else b"Connection: close\r\n"
         if self._old and not has_token(connection, b"keep-alive"):
             return b"Connection: keep-alive\r\n"
         return b""
+
+
+def _without_framing(headers: RawHeaders) -> bytes:
+    framing = (b"content-length", b"transfer-encoding")
+    return write_fields([field for field in headers if field[0].lower() not in framing])
 
 
 def _write_head(head: ResponseHead | Informational, fields: bytes, out: list[bytes]) -> None:
@@ -244,11 +257,11 @@ class ClientCodec(Codec):
             events.append(Informational(status, headers, reason, version))
 
     def _read_response(self, head: ResponseHead, rest: bytes, events: list[Event]) -> None:
-        events.append(head)
         known = known_fields(head.headers)
         length = body_length(known, head.version)
         if head.status == 101 and not self._upgrade:
             raise ProtocolError("answered 101 to a request without Upgrade")
+        events.append(head)
         if head.status == 101 or (self._method == b"CONNECT" and head.status < 300):
             events.append(END)
             self._reading = Reading.OPAQUE
@@ -258,7 +271,7 @@ class ClientCodec(Codec):
             length = 0
         if length == UNDECLARED or not keeps_alive(known, head.version):
             self._closing = True
-        self._start_body(b"HTTP/1.1 200 \r\n", length, rest, events)
+        self._start_body(h11_head(b"HTTP/1.1 200 \r\n", length), length, rest, events)
 
     def _send_head(self, event: Event, rest: Sequence[Event], out: list[bytes]) -> None:
         if not isinstance(event, RequestHead):
@@ -275,7 +288,7 @@ class ClientCodec(Codec):
             if any(type(later) is Data for later in rest):
                 fields += b"Transfer-Encoding: chunked\r\n"
                 length = CHUNKED
-        self._h11.send(_h11_request(length))
+        self._h11.send(_h11_request(length or UNDECLARED))
         self._declared = length
         self._writing = Writing.BODY
         self._method = event.method
@@ -291,6 +304,5 @@ class ClientCodec(Codec):
             target = b"%b://%b%b" % (head.scheme, head.authority, path)
         else:
             target = head.target
-        if not is_target(target):
-            raise LocalProtocolError(f"request target {quote(target)} is not allowed")
+        check_target(head.method, target)
         return target

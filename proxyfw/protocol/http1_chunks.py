@@ -28,26 +28,45 @@ _ILLEGAL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|(?<!\r)\n|\r(?!\n|\Z)"
 class ChunkGate:
     """Follows one chunked body and lets only sizes, data and the end through, extensions left out.
 
-    *trailers* holds the fields after the body once *done*, *rest* the bytes that follow the message.
+    *trailers* holds the fields after the body once *done*, *rest* the bytes that follow the message. What is
+    wrong is told as *failure*, not raised, for what came before it is still to be read. That every chunk ends
+    with CRLF is left to h11.
     """
 
-    __slots__ = ("_at_trailers", "_held", "_left", "_size", "done", "rest", "trailers")
+    __slots__ = (
+        "_at_trailers",
+        "_held",
+        "_left",
+        "_searched",
+        "_size",
+        "done",
+        "failure",
+        "rest",
+        "trailers",
+    )
 
     def __init__(self) -> None:
         self._held = b""
         self._left = 0
+        self._searched = 0
         self._size = 0
         self._at_trailers = False
         self.done = False
+        self.failure: ProtocolError | None = None
         self.rest = b""
         self.trailers: RawHeaders = []
 
     def admit(self, data: bytes) -> bytes:
-        """Take received bytes, return those h11 may read. Raises ProtocolError."""
-        if self._held:
-            data = self._held + data
-            self._held = b""
+        """Take received bytes, return those h11 may read."""
         passed: list[bytes] = []
+        try:
+            self._walk(self._held + data, passed)
+        except ProtocolError as failure:
+            self.failure = failure
+        return b"".join(passed)
+
+    def _walk(self, data: bytes, passed: list[bytes]) -> None:
+        self._held = b""
         position = 0
         while position < len(data) and not self.done:
             if self._left:
@@ -66,14 +85,13 @@ class ChunkGate:
             position = end
         if self.done:
             self.rest = data[position:]
-        return b"".join(passed)
 
     def missing(self) -> str:
         """Say what an end of input right now cuts off."""
         if self._left:
             received = max(0, self._size + 2 - self._left)
             return f"expected a chunk of {self._size} bytes, received {min(received, self._size)}"
-        return "expected another chunk, received 0 bytes of it"
+        return "expected the end of the trailers" if self._at_trailers else "expected another chunk"
 
     def _size_end(self, data: bytes, position: int) -> int:
         end = data.find(b"\r\n", position, position + MAX_CHUNK_LINE)
@@ -102,13 +120,15 @@ class ChunkGate:
         if data.startswith(b"\r\n", position):
             return position + 2
         limit = position + MAX_TRAILERS
-        end = data.find(b"\r\n\r\n", position, limit)
+        start = position + self._searched
+        end = data.find(b"\r\n\r\n", start, limit)
         if end >= 0:
             return end + 4
-        if _ILLEGAL.search(data, position, limit):
+        if _ILLEGAL.search(data, start, limit):
             raise ProtocolError(f"control character or bare line break in trailers: {quote(data[position:])}")
         if len(data) >= limit:
             raise ProtocolError(f"trailers larger than {MAX_TRAILERS} bytes", 431)
+        self._searched = max(0, len(data) - position - 3)
         return -1
 
     def _finish(self, block: bytes) -> bytes:

@@ -25,6 +25,7 @@ from proxyfw.protocol.http1_head import (
     write_fields,
 )
 
+_WINDOW = 16384
 _H11_END = h11.EndOfMessage()
 
 
@@ -54,7 +55,8 @@ def h11_framing(length: int) -> list[tuple[bytes, bytes]]:
 
 
 @lru_cache(maxsize=1024)
-def _h11_head(first_lines: bytes, length: int) -> bytes:
+def h11_head(first_lines: bytes, length: int) -> bytes:
+    """Return a head for h11 that declares *length* and nothing else."""
     lines = [b"%b: %b\r\n" % field for field in h11_framing(length)]
     return b"".join([first_lines, *lines, b"\r\n"])
 
@@ -62,8 +64,8 @@ def _h11_head(first_lines: bytes, length: int) -> bytes:
 class Codec:
     """One connection, either role. `ServerCodec` and `ClientCodec` add the heads.
 
-    A ProtocolError ends the connection for reading; what the same call had read before the fault is not
-    delivered. Heads of more than *max_head_size* bytes are refused.
+    A ProtocolError ends the connection for reading; `read_before_failure` then holds the events of the same
+    call that came before the fault. Heads of more than *max_head_size* bytes are refused.
     """
 
     __slots__ = (
@@ -81,6 +83,7 @@ class Codec:
         "_trailers",
         "_writing",
         "max_head_size",
+        "read_before_failure",
     )
     _role: ClassVar[type[h11.CLIENT] | type[h11.SERVER]]
     _theirs: ClassVar[str]
@@ -91,6 +94,7 @@ class Codec:
         self._closing = False
         self._eof = False
         self._failure: ProtocolError | None = None
+        self.read_before_failure: list[Event] = []
         self._begin()
 
     def _begin(self) -> None:
@@ -160,6 +164,7 @@ class Codec:
             self._read(data, events)
         except ProtocolError as failure:
             self._failure = failure
+            self.read_before_failure = events
             raise
         return events
 
@@ -175,9 +180,9 @@ class Codec:
             self._eof = True
             self._head_cut_short()
 
-    def _start_body(self, h11_lines: bytes, length: int, rest: bytes, events: list[Event]) -> None:
-        """Begin a body of *length*; *rest* is what followed the head."""
-        self._h11.receive_data(_h11_head(h11_lines, length))
+    def _start_body(self, head: bytes, length: int, rest: bytes, events: list[Event]) -> None:
+        """Begin a body of *length*: *head* is for h11 to believe, *rest* is what followed the real head."""
+        self._h11.receive_data(head)
         self._h11.next_event()
         self._reading = Reading.BODY
         self._expected = length
@@ -192,17 +197,20 @@ class Codec:
         if passed:
             self._h11.receive_data(passed)
         pieces: list[bytes] = []
+        failure = None if gate is None else gate.failure
+        event: object = None
         try:
-            event = self._h11.next_event()
-            while type(event) is h11.Data:
+            while type(event := self._h11.next_event()) is h11.Data:
                 pieces.append(event.data)
-                event = self._h11.next_event()
-        except h11.RemoteProtocolError as exc:
-            raise ProtocolError(f"bad chunk in the {self._theirs} body: {quote(data)}") from exc
+        except h11.RemoteProtocolError:
+            # The one fault that the gate leaves to h11, and it comes before any that the gate has found.
+            failure = ProtocolError(f"chunk in the {self._theirs} body not ended by CRLF: {quote(data)}")
         if pieces:
             body = b"".join(pieces)
             self._received += len(body)
             events.append(Data(body))
+        if failure is not None:
+            raise failure
         if type(event) is h11.EndOfMessage:
             self._finish_reading(events, self._h11.trailing_data[0] if gate is None else gate.rest)
 
@@ -211,7 +219,7 @@ class Codec:
             events.append(Trailers(self._gate.trailers))
         events.append(END)
         self._reading = Reading.DONE
-        self._backlog += rest
+        self._backlog[:0] = rest
 
     def _end_of_input(self, events: list[Event]) -> None:
         self._eof = True
@@ -299,13 +307,23 @@ class Codec:
         """
         if not self.reusable:
             raise LocalProtocolError("the connection cannot be used for another message")
-        received = bytes(self._backlog)
-        self._backlog.clear()
         self._begin()
-        events = self.receive(received) if received else []
+        events: list[Event] = []
+        try:
+            self._read_backlog(events)
+        except ProtocolError:
+            self.read_before_failure = events + self.read_before_failure
+            raise
+        return events
+
+    def _read_backlog(self, events: list[Event]) -> None:
+        while self._backlog and self._reading in (Reading.HEAD, Reading.BODY):
+            # A little at a time: what is left over is copied, which for many small requests would add up.
+            received = bytes(self._backlog[:_WINDOW])
+            del self._backlog[:_WINDOW]
+            events += self.receive(received)
         if self._eof and self._reading is not Reading.DONE:
             events += self.receive(b"")
-        return events
 
     def detach(self) -> bytes:
         """Give the connection up to another protocol; return the received bytes nobody has consumed."""

@@ -230,6 +230,13 @@ def is_text(data: bytes) -> bool:
     return len(data.translate(None, CONTROLS)) == len(data)
 
 
-def is_target(data: bytes) -> bool:
-    """Tell whether *data* can be a request target: something, and no space, control character or fragment."""
-    return bool(data) and is_text(data) and not any(character in data for character in (b" ", b"\t", b"#"))
+def check_target(method: bytes, target: bytes) -> None:
+    """Refuse to send a *target* that cannot stand in a request line. Raises LocalProtocolError."""
+    if not target or b" " in target or b"\t" in target or not is_text(target):
+        raise LocalProtocolError(
+            f"request target {quote(target)} is empty or has whitespace or a control character"
+        )
+    try:
+        split_target(method, target)
+    except ProtocolError as exc:
+        raise LocalProtocolError(str(exc)) from None
