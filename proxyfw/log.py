@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, TextIO
 
+from proxyfw.addon.context import current
+
 #: Between INFO and WARNING: shown even when INFO is not, without being a problem.
 ALERT = logging.INFO + 5
 logging.addLevelName(ALERT, "ALERT")
@@ -127,11 +129,8 @@ class TerminalLog(logging.Handler):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether *record* is of our proxy, or of none."""
-        if self._proxy is not None:
-            from proxyfw import ctx  # ctx offers our ScriptLog
-
-            if ctx.current() not in (None, self._proxy):
-                return False
+        if self._proxy is not None and current() not in (None, self._proxy):
+            return False
         return bool(super().filter(record))
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -58,12 +58,19 @@ class Source:
         with self._helpers_of_this_folder(fresh):
             sys.modules[module.__name__] = module
             try:
-                with self._importing():
-                    exec(code, module.__dict__)
-            except (Exception, SystemExit) as problem:
-                self._note_files_of(problem)
-                raise AddonError(_explained(problem, self.path)) from problem
-            yield module
+                self._execute(code, module)
+                yield module
+            except BaseException:
+                forget(module)
+                raise
+
+    def _execute(self, code: CodeType, module: ModuleType) -> None:
+        try:
+            with self._importing():
+                exec(code, module.__dict__)
+        except (Exception, SystemExit) as problem:
+            self._note_files_of(problem)
+            raise AddonError(_explained(problem, self.path)) from problem
 
     @contextmanager
     def _helpers_of_this_folder(self, fresh: bool) -> Iterator[None]:
