@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import Any
 
 from proxyfw import flow as model
 from proxyfw import hookspecs
@@ -48,8 +49,15 @@ class Exchange:
     )  # fmt: skip
 
     def __init__(
-        self, flow: HTTPFlow, client: Stream, fetch: Fetch, calls: Calls, settings: Settings
+        self,
+        flow: HTTPFlow,
+        client: Stream,
+        fetch: Fetch,
+        calls: Calls,
+        settings: Settings,
+        task: asyncio.Task[Any],
     ) -> None:
+        """*task* is the one that will `run` it."""
         self.flow = flow
         self.switched: OriginStream | None = None
         """Set when the origin answered 101: what follows on both sides is not HTTP any more."""
@@ -57,7 +65,7 @@ class Exchange:
         self._fetch = fetch
         self._calls = calls
         self._settings = settings
-        self._scope = Scope()
+        self._scope = Scope(task)
         self._origin: OriginStream | None = None
         self._upload: asyncio.Task[None] | None = None
         self._resumed: asyncio.Event | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from types import TracebackType
+from typing import Any
 
 
 class Scope:
@@ -13,17 +14,19 @@ class Scope:
     next entry. Unlike a task for the work, this costs nothing while nobody interrupts.
     """
 
-    __slots__ = ("_reason", "_task")
+    __slots__ = ("_inside", "_reason", "_task")
 
-    def __init__(self) -> None:
-        self._task: asyncio.Task[object] | None = None
+    def __init__(self, task: asyncio.Task[Any]) -> None:
+        """*task*: the one in which the scope is entered."""
+        self._task = task
+        self._inside = False
         self._reason: Exception | None = None
 
     def interrupt(self, reason: Exception) -> None:
         """Give up with *reason*; a second reason is ignored."""
         if self._reason is None:
             self._reason = reason
-            if self._task and self._task is not asyncio.current_task():
+            if self._inside and self._task is not asyncio.current_task():
                 self._task.cancel()
 
     def check(self) -> None:
@@ -32,18 +35,18 @@ class Scope:
             raise self._reason
 
     def __enter__(self) -> None:
-        self.check()
-        self._task = asyncio.current_task()
+        if self._reason:
+            raise self._reason
+        self._inside = True
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        task, self._task = self._task, None
+        self._inside = False
         if self._reason is None:
             return
         if kind is asyncio.CancelledError:
-            assert task
-            if task.uncancel() > 0:
+            if self._task.uncancel() > 0:
                 return  # the proxy is stopping as well: that goes first
         elif kind is not None:
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import Any
 
 from proxyfw import flow as model
 from proxyfw import hookspecs
@@ -46,11 +47,13 @@ class Session:
             timestamp_start=model.clock(),
             proxy_mode=mode,
         )
+        self._task: asyncio.Task[Any]
         self._house = house
         self._pool = pool
 
     async def run(self) -> None:
         client, addons = self.client, self._house.addons
+        self._task = current_task()
         try:
             await addons.calls.call(hookspecs.client_connected, client)
             if client.error:
@@ -104,7 +107,8 @@ class Session:
             server.sni = route.sni
         flow = HTTPFlow(self.client, server)
         flow.request = request
-        exchange = Exchange(flow, peer, self._pool, self._house.addons.calls, self._house.settings)
+        house = self._house
+        exchange = Exchange(flow, peer, self._pool, house.addons.calls, house.settings, self._task)
         await exchange.run()
         if exchange.switched is None:
             return False
@@ -171,6 +175,12 @@ class Session:
             await relay(lobby.wire, wire)
         finally:
             disconnected(self._house, server, self.client)
+
+
+def current_task() -> asyncio.Task[Any]:
+    task = asyncio.current_task()
+    assert task
+    return task
 
 
 async def _linger(peer: Peer) -> None:
