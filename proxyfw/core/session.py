@@ -112,8 +112,9 @@ class Session:
         await exchange.run()
         if exchange.switched is None:
             return False
-        assert isinstance(exchange.switched, Peer)
-        await relay(peer.detach().wire, exchange.switched.detach().wire)
+        origin = exchange.switched
+        assert isinstance(origin, OriginPeer)
+        await self._relay(peer.detach(), origin.detach().wire, origin.server)
         return True
 
     # Tunnels
@@ -171,8 +172,11 @@ class Session:
             log.info("%s: %s", self.client.peername, e)
             lobby.wire.abort()
             return
+        await self._relay(lobby, wire, server)
+
+    async def _relay(self, lobby: Lobby, wire: Wire, server: Server) -> None:
         try:
-            await relay(lobby.wire, wire)
+            await relay(lobby.wire, wire, self._house.watch, self._house.settings.idle_timeout)
         finally:
             disconnected(self._house, server, self.client)
 

@@ -4,20 +4,61 @@ from __future__ import annotations
 
 import asyncio
 
+from proxyfw.net.watch import Watch
 from proxyfw.net.wire import Wire
+
+
+async def relay(one: Wire, other: Wire, watch: Watch, patience: float) -> None:
+    """Join *one* and *other* until both have said all, or one breaks, or both are silent for *patience* s.
+
+    Both are closed then.
+    """
+    tunnel = _Tunnel(watch, patience)
+    watch.add(tunnel)
+    try:
+        one.attach(_Half(one, other, tunnel))
+        other.attach(_Half(other, one, tunnel))
+        await tunnel.ended
+    finally:
+        watch.discard(tunnel)
+        one.close()
+        other.close()
+
+
+class _Tunnel:
+    """What both directions share: whether it is over. A `proxyfw.net.watch.Watched`."""
+
+    __slots__ = ("_patience", "_watch", "deadline", "ended")
+
+    def __init__(self, watch: Watch, patience: float) -> None:
+        self.ended: asyncio.Future[None] = watch.loop.create_future()
+        self._watch = watch
+        self._patience = patience
+        self.touch()
+
+    def touch(self) -> None:
+        self.deadline = self._watch.loop.time() + self._patience
+
+    def end(self) -> None:
+        if not self.ended.done():
+            self.ended.set_result(None)
+
+    def expired(self) -> None:
+        self.end()
 
 
 class _Half:
     """One direction: what arrives on one wire is written to the other. A `proxyfw.net.wire.Receiver`."""
 
-    __slots__ = ("_done", "_from", "_to")
+    __slots__ = ("_from", "_to", "_tunnel")
 
-    def __init__(self, source: Wire, sink: Wire, done: asyncio.Future[None]) -> None:
+    def __init__(self, source: Wire, sink: Wire, tunnel: _Tunnel) -> None:
         self._from = source
         self._to = sink
-        self._done = done
+        self._tunnel = tunnel
 
     def data_received(self, data: bytes) -> None:
+        self._tunnel.touch()
         self._to.write(data)
         if not self._to.writable:
             self._from.pause()
@@ -26,30 +67,14 @@ class _Half:
         if not self._to.closed:
             self._to.write_eof()
         if self._to.eof:
-            self._finish()
+            self._tunnel.end()
 
     def connection_lost(self, reason: Exception | None) -> None:
         if reason is not None and not self._to.closed:
             self._to.abort()
-        self._finish()
+        self._tunnel.end()
 
     def writable_changed(self) -> None:
         """The source can take more, so the sink's bytes, which come the other way, may flow."""
         if self._from.writable:
             self._to.resume()
-
-    def _finish(self) -> None:
-        if not self._done.done():
-            self._done.set_result(None)
-
-
-async def relay(one: Wire, other: Wire) -> None:
-    """Join *one* and *other* until both have said all, or one breaks; both are closed then."""
-    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    try:
-        one.attach(_Half(one, other, done))
-        other.attach(_Half(other, one, done))
-        await done
-    finally:
-        one.close()
-        other.close()

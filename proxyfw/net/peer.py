@@ -121,10 +121,15 @@ class Peer:
 
     def next_cycle(self) -> None:
         """Begin the next message on this connection with what has been received of it."""
+        self._partial = False
         try:
             self._store(self.codec.next_cycle())
         except ProtocolError as e:
+            self._store(self.codec.read_before_failure)
             self._lose(e)
+        if self._paused and self._inbox_size < INBOX_LIMIT and self.codec.backlog < INBOX_LIMIT:
+            self._paused = False
+            self.wire.resume()
 
     def detach(self) -> Lobby:
         """Give up the wire, and with it every byte that was not part of a message."""
@@ -158,11 +163,7 @@ class Peer:
     # What the wire and the watch call
 
     def data_received(self, data: bytes) -> None:
-        try:
-            events = self.codec.receive(data)
-        except ProtocolError as e:
-            self._lose(e)
-            return
+        events = self._read(data)
         if events:
             self._partial = False
             self.touch()
@@ -170,12 +171,12 @@ class Peer:
         elif not self._partial:
             self._partial = True
             self.touch(self._patience.head)
+        if self.codec.backlog > INBOX_LIMIT and not self._paused:
+            self._paused = True  # somebody pipelines faster than we answer
+            self.wire.pause()
 
     def eof_received(self) -> None:
-        try:
-            self._store(self.codec.receive(b""))
-        except ProtocolError as e:
-            self._lose(e)
+        self._store(self._read(b""))
         if not self._patience.half_closed:
             self._lose(PeerGone("the other side closed the connection"))
         elif not self.gone:
@@ -186,10 +187,7 @@ class Peer:
 
     def connection_lost(self, reason: Exception | None) -> None:
         if not self.gone and not self.wire.eof:
-            try:
-                self._store(self.codec.receive(b""))
-            except ProtocolError as e:
-                self._lose(e)
+            self._store(self._read(b""))
         self._lose(PeerGone(f"the connection was lost: {reason}" if reason else "the connection was closed"))
 
     def writable_changed(self) -> None:
@@ -203,6 +201,14 @@ class Peer:
             return
         self._lose(PeerGone("nothing was received in time"))
         self.wire.abort()
+
+    def _read(self, data: bytes) -> list[Event]:
+        try:
+            return self.codec.receive(data)
+        except ProtocolError as e:
+            self._store(self.codec.read_before_failure)
+            self._lose(e)
+            return []
 
     def _store(self, events: list[Event]) -> None:
         if not events:
