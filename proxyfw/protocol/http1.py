@@ -118,7 +118,7 @@ class ServerCodec(Codec):
             self._expects_continue = has_token(known.get(b"expect"), b"100-continue")
 
     def _send_head(self, event: Event, rest: Sequence[Event], out: list[bytes]) -> None:
-        if not isinstance(event, ResponseHead | Informational):
+        if not isinstance(event, (ResponseHead, Informational)):
             raise LocalProtocolError(f"a server cannot send {type(event).__name__} over HTTP/1")
         if not is_text(event.reason):
             raise LocalProtocolError(f"reason phrase has a control character: {quote(event.reason)}")

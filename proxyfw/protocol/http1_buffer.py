@@ -109,14 +109,13 @@ class HeadBuffer(Generic[Line]):
 
     def _check_line(self, source: bytes | bytearray) -> None:
         limit = self.max_size // 2
-        end = source.find(b"\r\n", 0, limit + 2)
-        if end < 0:
-            if source[: len(self._prefix)] != self._prefix[: len(source)] or _ILLEGAL.search(
-                source, 0, limit
-            ):
-                raise ProtocolError(f"expected HTTP/1, received {quote(source)}")
-            if len(source) > limit + 1:
-                raise ProtocolError(f"first line longer than {limit} bytes", 414)
-        else:
+        end = source.find(b"\r\n", self._searched, limit + 2)
+        if end >= 0:
             self._parse_line(bytes(source[:end]))
             self._line_is_good = True
+            return
+        expected = source[: len(self._prefix)] == self._prefix[: len(source)]
+        if not expected or _ILLEGAL.search(source, self._searched, limit):
+            raise ProtocolError(f"expected HTTP/1, received {quote(source)}")
+        if len(source) > limit + 1:
+            raise ProtocolError(f"first line longer than {limit} bytes", 414)

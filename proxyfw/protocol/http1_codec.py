@@ -6,6 +6,7 @@ framing, because its own heads would not go out exactly as they came in.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from enum import Enum
 from functools import lru_cache
@@ -61,7 +62,7 @@ def h11_head(first_lines: bytes, length: int) -> bytes:
     return b"".join([first_lines, *lines, b"\r\n"])
 
 
-class Codec:
+class Codec(ABC):
     """One connection, either role. `ServerCodec` and `ClientCodec` add the heads.
 
     A ProtocolError ends the connection for reading; `read_before_failure` then holds the events of the same
@@ -134,20 +135,25 @@ class Codec:
 
     # The heads, which differ between the roles
 
+    @abstractmethod
     def _may_follow(self) -> bool:
-        raise NotImplementedError
+        """Tell whether the other side can still take part in another cycle."""
 
+    @abstractmethod
     def _read_head(self, data: bytes, events: list[Event]) -> None:
-        raise NotImplementedError
+        """Take bytes of a head, and of what follows it."""
 
+    @abstractmethod
     def _head_cut_short(self) -> None:
-        raise NotImplementedError
+        """Take EOF in place of a head. Raises ProtocolError unless nothing was to come."""
 
+    @abstractmethod
     def _unread_head(self) -> bytes:
-        raise NotImplementedError
+        """Give back the bytes of a head that is not complete."""
 
+    @abstractmethod
     def _send_head(self, event: Event, rest: Sequence[Event], out: list[bytes]) -> None:
-        raise NotImplementedError
+        """Write a head; *rest* are the events of the same call that follow it."""
 
     # Receiving
 

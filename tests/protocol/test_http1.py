@@ -529,7 +529,7 @@ def test_detach_gives_back_an_unfinished_head() -> None:
 @pytest.mark.parametrize(
     ("headers", "message"),
     [
-        ([(b"X-Bad", b"a\r\nEvil: b")], "header X-Bad"),
+        ([(b"X-Bad", b"a\r\nEvil: b")], "value of header X-Bad"),
         ([(b"X-Bad", b"a\nb")], "header X-Bad"),
         ([(b"A", b"b"), (b"X-Bad", b"a\x00b")], "header X-Bad"),
         ([(b"X-Bad\r\nEvil", b"a")], r"header name b'X-Bad\\r\\nEvil'"),
