@@ -62,8 +62,8 @@ class Server:
         if self._sessions:
             await asyncio.wait(self._sessions)
         self.pool.close()
-        while tasks := self.house.tasks - {asyncio.current_task()}:
-            await asyncio.wait(tasks, timeout=self.house.settings.shutdown_timeout)
-            for task in tasks:
+        if tasks := self.house.tasks - {asyncio.current_task()}:  # hooks about closed connections
+            _, late = await asyncio.wait(tasks, timeout=self.house.settings.shutdown_timeout)
+            for task in late:
                 task.cancel()
         self.house.watch.close()

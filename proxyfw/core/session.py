@@ -24,7 +24,7 @@ from .exchange import Exchange
 from .heads import Route
 from .house import House
 from .intercept import intercept, read_hello, wants_interception
-from .pool import Pool, disconnected
+from .pool import OriginPeer, Pool, disconnected
 from .tunnel import relay
 
 log = logging.getLogger("proxyfw")
