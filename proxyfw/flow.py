@@ -200,13 +200,13 @@ class Flow:
         while self.intercepted and self.control is not None:
             await self.control.wait_for_resume()
 
-    def backup(self) -> None:
-        """Remember the flow as it is, for `revert`; an earlier backup stays."""
-        if self._backup is None:
+    def backup(self, force: bool = False) -> None:
+        """Remember the flow as it is, for `revert`; an earlier backup stays, unless *force* replaces it."""
+        if self._backup is None or force:
             self._backup = self._twin()
 
     def revert(self) -> None:
-        """Go back to the backup, if there is one."""
+        """Go back to the backup, if there is one; request and response stay the same objects."""
         if self._backup is not None:
             self._assign(self._backup)
             self._backup = None
@@ -263,9 +263,6 @@ class Flow:
         flow._reset()
         flow.set_state(state)
         return flow
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.client_conn!r} {self.server_conn!r}>"
 
     def _check(self, state: Mapping[str, Any]) -> None:
         if state["type"] != self.type:

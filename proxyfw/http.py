@@ -43,6 +43,15 @@ class Request(RequestViews):
     """
 
     __slots__ = ("_host", "_port", "authority_bytes", "method_bytes", "scheme_bytes")
+    _facts = (
+        *Message._facts,
+        ("host", "_host"),
+        ("port", "_port"),
+        ("method", "method_bytes"),
+        ("scheme", "scheme_bytes"),
+        ("authority", "authority_bytes"),
+        ("path", "path_bytes"),
+    )
     method_bytes: bytes
     scheme_bytes: bytes
     authority_bytes: bytes
@@ -217,27 +226,6 @@ class Request(RequestViews):
             ]
             self._headers["accept-encoding"] = ", ".join(known) or "identity"
 
-    def get_state(self) -> dict[str, Any]:
-        """The request as plain data."""
-        state = super().get_state()
-        state["host"] = self._host
-        state["port"] = self._port
-        state["method"] = self.method_bytes
-        state["scheme"] = self.scheme_bytes
-        state["authority"] = self.authority_bytes
-        state["path"] = self.path_bytes
-        return state
-
-    def set_state(self, state: Mapping[str, Any]) -> None:
-        """Take over what `get_state` gave."""
-        super().set_state(state)
-        self._host = state["host"]
-        self._port = state["port"]
-        self.method_bytes = state["method"]
-        self.scheme_bytes = state["scheme"]
-        self.authority_bytes = state["authority"]
-        self.path_bytes = state["path"]
-
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.url} {_size(self)}>"
 
@@ -248,10 +236,8 @@ class Request(RequestViews):
     def _name_host(self) -> None:
         if not self.authority_bytes and "host" not in self._headers:
             return
-        if self.method_bytes == b"CONNECT":
-            named = url.host_and_port("", self._host, self._port)
-        else:
-            named = url.host_and_port(self.scheme, self._host, self._port)
+        scheme = "" if self.method_bytes == b"CONNECT" else self.scheme
+        named = url.host_and_port(scheme, self._host, self._port)
         if "host" in self._headers:
             self._headers["host"] = named
         if self.authority_bytes:
@@ -260,20 +246,12 @@ class Request(RequestViews):
     def _declares_empty(self) -> bool:
         return self.method_bytes in (b"POST", b"PUT", b"PATCH")
 
-    def _assign(self, other: Self) -> None:
-        super()._assign(other)
-        self._host = other._host
-        self._port = other._port
-        self.method_bytes = other.method_bytes
-        self.scheme_bytes = other.scheme_bytes
-        self.authority_bytes = other.authority_bytes
-        self.path_bytes = other.path_bytes
-
 
 class Response(Message):
     """An HTTP response. `reason_bytes` is the slot behind `reason`."""
 
     __slots__ = ("_status_code", "reason_bytes")
+    _facts = (*Message._facts, ("status_code", "_status_code"), ("reason", "reason_bytes"))
     reason_bytes: bytes
 
     def __init__(
@@ -354,19 +332,6 @@ class Response(Message):
         set_cookies = [cookies.refresh(header, age) for header in self._headers.get_all("set-cookie")]
         self._headers.set_all("set-cookie", set_cookies)
 
-    def get_state(self) -> dict[str, Any]:
-        """The response as plain data."""
-        state = super().get_state()
-        state["status_code"] = self._status_code
-        state["reason"] = self.reason_bytes
-        return state
-
-    def set_state(self, state: Mapping[str, Any]) -> None:
-        """Take over what `get_state` gave."""
-        super().set_state(state)
-        self._status_code = state["status_code"]
-        self.reason_bytes = state["reason"]
-
     def __repr__(self) -> str:
         return f"<Response {self._status_code} {_size(self)}>"
 
@@ -379,11 +344,6 @@ class Response(Message):
 
     def _declares_empty(self) -> bool:
         return self._status_code >= 200 and self._status_code not in (204, 304)
-
-    def _assign(self, other: Self) -> None:
-        super()._assign(other)
-        self._status_code = other._status_code
-        self.reason_bytes = other.reason_bytes
 
 
 class HTTPFlow(Flow):
@@ -414,8 +374,9 @@ class HTTPFlow(Flow):
 
     def _assign(self, other: Self) -> None:
         super()._assign(other)
-        self.request = other.request.copy()
-        self.response = other.response.copy() if other.response is not None else None
+        self.request = other.request.copy_into(getattr(self, "request", None))
+        answer = other.response
+        self.response = answer.copy_into(getattr(self, "response", None)) if answer is not None else None
         self.websocket = other.websocket.copy() if other.websocket is not None else None
 
     def _facts(self) -> dict[str, Any]:

@@ -65,6 +65,8 @@ def test_ids_are_made_once_and_differ() -> None:
     one, other = a_flow(), a_flow()
     assert one.id == one.id
     assert one.id != other.id
+    one.id = "mine"
+    assert one.id == "mine"
 
 
 def test_metadata_and_addon_errors_are_there_when_asked_for() -> None:
@@ -150,7 +152,9 @@ def test_revert_restores_the_backup() -> None:
     flow.metadata.clear()
     assert flow.modified()
     flow.backup()
+    request = flow.request
     flow.revert()
+    assert flow.request is request
     assert not flow.modified()
     assert flow.request.path == "/"
     assert "a" not in flow.request.headers
@@ -158,6 +162,26 @@ def test_revert_restores_the_backup() -> None:
     assert [state["response"], state["error"]] == [None, None]
     assert flow.comment == flow.marked == ""
     assert flow.metadata["keep"] is kept
+
+
+def test_revert_keeps_the_response_object() -> None:
+    flow = a_flow()
+    flow.response = response = Response.make(200)
+    flow.backup()
+    response.status_code = 404
+    flow.revert()
+    assert flow.response is response
+    assert flow.response.status_code == 200
+
+
+def test_a_backup_can_be_replaced() -> None:
+    flow = a_flow()
+    flow.backup()
+    flow.comment = "c"
+    flow.backup(force=True)
+    assert not flow.modified()
+    flow.revert()
+    assert flow.comment == "c"
 
 
 def test_revert_without_backup_changes_nothing() -> None:

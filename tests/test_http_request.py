@@ -93,6 +93,18 @@ def test_a_new_destination_is_written_to_host_and_authority_where_present(
     assert bare.authority == ""
 
 
+def test_only_what_is_there_is_rewritten() -> None:
+    """5.1.2: Host and authority are each kept in step, and neither is made up."""
+    absolute = a_request(authority=b"example.com")
+    absolute.host = "other"
+    assert absolute.authority == "other"
+    assert "host" not in absolute.headers
+    origin = with_host()
+    origin.host = "other"
+    assert origin.headers["host"] == "other"
+    assert origin.authority == ""
+
+
 def test_connect_authority_always_names_the_port() -> None:
     request = with_host(method=b"CONNECT", scheme=b"https", authority=b"example.com:443")
     request.host = "other"

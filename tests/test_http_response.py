@@ -55,7 +55,7 @@ def test_what_has_no_body_declares_none(status: int) -> None:
 def test_wrong_types_are_named() -> None:
     with pytest.raises(TypeError, match="status_code must be an int, not str: '200'"):
         Response.make("200")  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="content must be bytes or None, not dict"):
+    with pytest.raises(TypeError, match="content must be str or bytes, not dict"):
         Response.make(200, {})  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="must be str or bytes, not int"):
         Response.make(200, b"", {"a": 1})  # type: ignore[arg-type]

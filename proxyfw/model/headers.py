@@ -81,12 +81,12 @@ class Headers(MultiMapping[str, str]):
         self._fields = [_checked(name, value) for name, value in fields]
 
     @overload
-    def get(self, key: Text, default: None = None, /) -> str | None: ...
+    def get(self, key: Text, default: None = None) -> str | None: ...
     @overload
-    def get(self, key: Text, default: str, /) -> str: ...
+    def get(self, key: Text, default: str) -> str: ...
     @overload
-    def get(self, key: Text, default: T, /) -> str | T: ...
-    def get(self, key: Text, default: object = None, /) -> object:
+    def get(self, key: Text, default: T) -> str | T: ...
+    def get(self, key: Text, default: object = None) -> object:
         """The value of *key*, repeated fields joined with ``", "``, or *default*."""
         found = self._find(key)
         return default if found is None else found.decode("utf-8", "surrogateescape")
@@ -169,10 +169,6 @@ class Headers(MultiMapping[str, str]):
             first = joined.get(key)
             joined[key] = field if first is None else (first[0], first[1] + b", " + field[1])
         return [(to_str(name), to_str(value)) for name, value in joined.values()]
-
-    @staticmethod
-    def _normal(key: Text) -> bytes:
-        return _normal_name(key)
 
 
 HeaderSource = (

@@ -35,6 +35,14 @@ class Message:
         "truncated",
         "version_bytes",
     )
+    # What is saved and copied as it is: the name in the state, and the slot.
+    _facts: tuple[tuple[str, str], ...] = (
+        ("http_version", "version_bytes"),
+        ("content", "_raw_content"),
+        ("timestamp_start", "timestamp_start"),
+        ("timestamp_end", "timestamp_end"),
+        ("truncated", "truncated"),
+    )
     version_bytes: bytes
     timestamp_start: float
     timestamp_end: float | None
@@ -206,27 +214,26 @@ class Message:
         new._assign(self)
         return new
 
+    def copy_into(self, other: Self | None) -> Self:
+        """*other* made equal to this message; a copy if there is no other."""
+        if other is None:
+            return self.copy()
+        other._assign(self)
+        return other
+
     def get_state(self) -> dict[str, Any]:
         """The message as plain data; `stream` is of this process only."""
-        return {
-            "http_version": self.version_bytes,
-            "headers": self._headers.get_state(),
-            "content": self._raw_content,
-            "trailers": self._trailers.get_state() if self._trailers is not None else None,
-            "timestamp_start": self.timestamp_start,
-            "timestamp_end": self.timestamp_end,
-            "truncated": self.truncated,
-        }
+        state = {name: getattr(self, slot) for name, slot in self._facts}
+        state["headers"] = self._headers.get_state()
+        state["trailers"] = self._trailers.get_state() if self._trailers is not None else None
+        return state
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Take over what `get_state` gave."""
-        self.version_bytes = state["http_version"]
+        for name, slot in self._facts:
+            setattr(self, slot, state[name])
         self._headers = Headers.from_state(state["headers"])
-        self._raw_content = state["content"]
         self._trailers = Headers.from_state(state["trailers"]) if state["trailers"] is not None else None
-        self.timestamp_start = state["timestamp_start"]
-        self.timestamp_end = state["timestamp_end"]
-        self.truncated = state["truncated"]
         self.stream = False
 
     @classmethod
@@ -237,14 +244,11 @@ class Message:
         return message
 
     def _assign(self, other: Self) -> None:
-        self.version_bytes = other.version_bytes
+        for _, slot in self._facts:
+            setattr(self, slot, getattr(other, slot))
         self._headers = other._headers.copy()
-        self._raw_content = other._raw_content
         self._trailers = other._trailers.copy() if other._trailers is not None else None
-        self.timestamp_start = other.timestamp_start
-        self.timestamp_end = other.timestamp_end
         self.stream = other.stream
-        self.truncated = other.truncated
 
     def _says(self, content: bytes) -> bool:
         """A body that is not changed keeps its bytes and its framing (in an answer to HEAD, for one)."""
@@ -274,9 +278,11 @@ class Message:
         """Give a new message its first *content*."""
         if isinstance(content, str):
             self.set_text(content)
-        else:
-            self._raw_content = self._encoded(checked_content(content))
+        elif isinstance(content, bytes):
+            self._raw_content = self._encoded(content)
             self._update_length()
+        else:
+            raise TypeError(f"content must be str or bytes, not {type(content).__name__}: {content!r}")
 
     def _declares_empty(self) -> bool:
         """Whether an empty body is announced as such. RFC 9110 section 8.6."""

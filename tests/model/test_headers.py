@@ -22,7 +22,7 @@ def test_lookup_ignores_case_and_joins_repeated_fields() -> None:
     assert headers["accept"] == headers.get("ACCEPT") == "a, b"
     assert headers.get_all("Accept") == ["a", "b"]
     assert headers.get("none") is None
-    assert headers.get("none", "x") == "x"
+    assert headers.get("none", "x") == headers.get("none", default="x") == "x"
     assert headers.get_all("none") == []
     with pytest.raises(KeyError):
         headers["none"]
