@@ -8,7 +8,7 @@ from proxyfw import flow as model
 from proxyfw import hookspecs
 from proxyfw.certs import Cert
 from proxyfw.connection import Client, Connection, Server
-from proxyfw.exceptions import ConnectionProblem, TlsError
+from proxyfw.exceptions import CertificateError, ConnectionProblem, TlsError
 from proxyfw.net.tls import TlsWire
 from proxyfw.net.wire import Wire
 from proxyfw.tls import TlsData
@@ -25,6 +25,7 @@ async def secure(house: House, wire: Wire, server: Server, client: Client) -> Tl
     server.timestamp_tls_setup = None
     try:
         await calls.call(hookspecs.tls_start_server, data)
+        ours = data.ssl_conn is None  # an addon that brings its own verifies as it likes
         if data.ssl_conn is None:
             server.alpn_offers = (b"http/1.1",)
             data.ssl_conn = house.origin_contexts.connection(host, port, server.sni, server.alpn_offers)
@@ -34,9 +35,11 @@ async def secure(house: House, wire: Wire, server: Server, client: Client) -> Tl
             await secured.handshake(house.settings.connect_timeout)
         except TlsError as e:
             raise TlsError(house.origin_contexts.explain(ssl) or str(e)) from e
-        house.origin_contexts.check_name(ssl, server.sni or host)
-    except ConnectionProblem as e:
-        server.error = f"TLS with {host}:{port} failed: {e}{_REMEDY if 'certificate' in str(e) else ''}"
+        if ours:
+            house.origin_contexts.check_name(ssl, server.sni or host)
+    except (ConnectionProblem, CertificateError) as e:
+        remedy = _REMEDY if str(e).startswith("its certificate") else ""
+        server.error = f"TLS with {host}:{port} failed: {e}{remedy}"
         await calls.call(hookspecs.tls_failed_server, data)
         raise TlsError(server.error) from e
     note_facts(server, ssl)
@@ -44,7 +47,7 @@ async def secure(house: House, wire: Wire, server: Server, client: Client) -> Tl
     return secured
 
 
-_REMEDY = " (ssl_verify_upstream_trusted_ca adds an authority, ssl_insecure turns verification off)"
+_REMEDY = " (ssl_verify_upstream_trusted_ca names other authorities, ssl_insecure turns verification off)"
 
 
 def note_facts(connection: Connection, ssl: SSL.Connection) -> None:
@@ -54,4 +57,7 @@ def note_facts(connection: Connection, ssl: SSL.Connection) -> None:
     connection.cipher = ssl.get_cipher_name()
     connection.alpn = ssl.get_alpn_proto_negotiated() or None
     chain = ssl.get_peer_cert_chain(as_cryptography=True) or []
+    leaf = ssl.get_peer_certificate(as_cryptography=True)
+    if leaf and leaf not in chain[:1]:  # OpenSSL leaves a client's own certificate out of its chain
+        chain = [leaf, *chain]
     connection.certificate_list = tuple(Cert(c) for c in chain)

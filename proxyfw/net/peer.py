@@ -176,6 +176,10 @@ class Peer:
             self.wire.pause()
 
     def eof_received(self) -> None:
+        if self.wire.truncated and not isinstance(self.codec, ServerCodec):
+            # a body that only EOF ends could have been cut here by anybody on the way. RFC 8446 section 6.1
+            self._lose(PeerGone("the TLS connection was cut off: there was no close_notify before its end"))
+            return
         self._store(self._read(b""))
         if not self._patience.half_closed:
             self._lose(PeerGone("the other side closed the connection"))
@@ -186,8 +190,6 @@ class Peer:
             )
 
     def connection_lost(self, reason: Exception | None) -> None:
-        if not self.gone and not self.wire.eof:
-            self._store(self._read(b""))
         self._lose(PeerGone(f"the connection was lost: {reason}" if reason else "the connection was closed"))
 
     def writable_changed(self) -> None:

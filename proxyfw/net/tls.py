@@ -113,20 +113,22 @@ class TlsWire(Wire):
 
     def _read(self) -> None:
         recv, parts = self.ssl.recv, []
-        ended = False
+        ended, error = False, None
         try:
             while True:
                 parts.append(recv(_RECORD))
         except SSL.WantReadError:
-            pass
+            if not parts:
+                self._flush(_HANDSHAKE)  # TLS had something to say of its own: no_renegotiation, a new key
         except SSL.ZeroReturnError:
             ended = True
         except SSL.Error as e:
-            self._fail(e)
-            return
+            error = e
         if parts:
             self.receiver.data_received(parts[0] if len(parts) == 1 else b"".join(parts))
-        if ended and not self.eof:
+        if error:
+            self._fail(error)
+        elif ended and not self.eof:
             self.deliver_eof()
 
     def _flush(self, expected: int) -> None:
