@@ -1,0 +1,131 @@
+"""Standard output: whether it is a terminal, and a thread that writes to it so that nobody waits for it."""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import sys
+import threading
+from typing import TextIO
+
+from .look import Look, count
+
+
+class Screen:
+    """Standard output, written to by a thread of its own: who prints never waits for the terminal.
+
+    Up to *limit* characters wait for a slow terminal; what comes beyond them is counted, not kept.
+    """
+
+    def __init__(self, limit: int = 1 << 20) -> None:
+        self._limit = limit
+        self._changed = threading.Condition()
+        self._waiting: list[str] = []
+        self._size = 0
+        self._lost = 0
+        self._thread: threading.Thread | None = None
+        self._closing = False
+
+    def look(self) -> Look:
+        """How to write to it now."""
+        return Look(wants_colour(sys.stdout), width_of(sys.stdout))
+
+    def put(self, text: str) -> None:
+        """Print *text* soon."""
+        with self._changed:
+            if self._size > self._limit:
+                self._lost += 1
+                return
+            self._waiting.append(text)
+            self._size += len(text)
+            self._closing = False
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="dumper", daemon=True)
+                self._thread.start()
+            else:
+                self._changed.notify()
+
+    def drain(self, timeout: float) -> None:
+        """Wait until all is printed, but not longer than *timeout* seconds; the thread ends then."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+            thread = self._thread
+        if thread:
+            thread.join(timeout)
+
+    def _work(self) -> None:
+        while text := self._take():
+            write(sys.stdout, text)
+            with self._changed:
+                self._size -= len(text)
+
+    def _take(self) -> str:
+        with self._changed:
+            while not self._waiting:
+                if self._closing:
+                    self._thread = None
+                    return ""
+                self._changed.wait()
+            text = "".join(self._waiting)
+            self._waiting.clear()
+            if self._lost:
+                note = f"({count(self._lost, 'flow')} not shown: standard output is not read fast enough)\n"
+                self._size += len(note)
+                text, self._lost = text + note, 0
+            return text
+
+
+def write(stream: TextIO | None, text: str) -> None:
+    """Write *text*, all of it or, where nobody can read it any more, none."""
+    if stream is None:
+        return
+    try:
+        _write(stream, text)
+    except (OSError, ValueError):
+        pass  # the reader is gone: nobody is left to be told
+
+
+def _write(stream: TextIO, text: str) -> None:
+    try:
+        descriptor = stream.fileno()
+    except (OSError, ValueError, AttributeError):  # not a file: a test's, or an embedding program's
+        stream.write(text)
+        stream.flush()
+        return
+    # Past the stream's buffer, whose lock a blocked write would hold until the process cannot end.
+    data = memoryview(text.encode(stream.encoding or "utf-8", "backslashreplace"))
+    while data:
+        try:
+            data = data[os.write(descriptor, data) :]
+        except BlockingIOError:
+            _wait_until_writable(descriptor)
+
+
+def _wait_until_writable(descriptor: int) -> None:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    poll.poll()
+
+
+def wants_colour(stream: TextIO | None) -> bool:
+    """Whether to write to *stream* in colours: NO_COLOR, else FORCE_COLOR, else whether it is a terminal."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR", "0") not in ("", "0"):
+        return True
+    return os.environ.get("TERM") != "dumb" and is_terminal(stream)
+
+
+def width_of(stream: TextIO | None) -> int | None:
+    """The columns of the terminal that *stream* is, None if it is none."""
+    return shutil.get_terminal_size().columns if is_terminal(stream) else None
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether somebody looks at *stream*."""
+    try:
+        return stream is not None and stream.isatty()
+    except ValueError:  # it is closed
+        return False
