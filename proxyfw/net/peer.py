@@ -7,6 +7,7 @@ it is full the wire is paused, which is the back-pressure. Nobody else reads the
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,15 +21,19 @@ from proxyfw.protocol.http1 import Codec, ServerCodec
 from .watch import Watch
 from .wire import Lobby, Wire
 
+log = logging.getLogger("proxyfw")
+
 INBOX_LIMIT = 256 * 1024
-"""Body bytes in an inbox above which the wire is paused."""
+"""Bytes that nobody has asked for yet, of bodies or of later requests, above which the wire is paused."""
 
 
 class Stream(Protocol):
     """One exchange's part of a connection: all of an HTTP/1 connection, or one stream of HTTP/2."""
 
+    gone: ConnectionProblem | None
+    """Why the other side cannot be heard any more."""
     on_gone: Callable[[ConnectionProblem], None] | None
-    """Called once when the other side has left."""
+    """Called once when that comes about."""
 
     @property
     def wants_continue(self) -> bool:
@@ -73,7 +78,7 @@ class Peer:
         self.gone: ConnectionProblem | None = None
         self.on_gone: Callable[[ConnectionProblem], None] | None = None
         self.busy = False
-        """It waits for us, not we for it: its silence is no reason to lose patience."""
+        """It waits for us: its silence is no reason to lose patience, unless a story waits to `receive`."""
         self.deadline = inf
         self._inbox: deque[Event] = deque()
         self._inbox_size = 0
@@ -125,8 +130,7 @@ class Peer:
         try:
             self._store(self.codec.next_cycle())
         except ProtocolError as e:
-            self._store(self.codec.read_before_failure)
-            self._lose(e)
+            self._fail(e)
         if self._paused and self._inbox_size < INBOX_LIMIT and self.codec.backlog < INBOX_LIMIT:
             self._paused = False
             self.wire.resume()
@@ -198,7 +202,8 @@ class Peer:
             self._draining.set_result(None)
 
     def expired(self) -> None:
-        if self.busy and self.wire.writable:
+        waited_for = self._waiter and not self._waiter.done()
+        if self.busy and not waited_for and self.wire.writable:
             self.touch()
             return
         self._lose(PeerGone("nothing was received in time"))
@@ -207,10 +212,20 @@ class Peer:
     def _read(self, data: bytes) -> list[Event]:
         try:
             return self.codec.receive(data)
-        except ProtocolError as e:
-            self._store(self.codec.read_before_failure)
-            self._lose(e)
+        except Exception as e:
+            self._fail(e)
             return []
+
+    def _fail(self, error: Exception) -> None:
+        """Hand out what came before *error*, then lose the peer with it."""
+        if self.gone:
+            return
+        if isinstance(error, ProtocolError):
+            self._store(self.codec.read_before_failure)
+            self._lose(error)
+        else:
+            log.error("internal error in reading from %s", self.wire.peername, exc_info=error)
+            self._lose(ProtocolError(f"internal error: {type(error).__name__}: {error}", 502))
 
     def _store(self, events: list[Event]) -> None:
         if not events:
