@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 
 from proxyfw import hookspecs
 from proxyfw.connection import Client, Server
-from proxyfw.exceptions import ConnectionProblem, PeerGone, TlsError
+from proxyfw.exceptions import CertificateError, ConnectionProblem, PeerGone, TlsError
 from proxyfw.net.tls import TlsWire
 from proxyfw.net.wire import Lobby
-from proxyfw.protocol.tls import read_client_hello
+from proxyfw.protocol.tls import REJECTIONS, read_client_hello
 from proxyfw.tls import ClientHello, ClientHelloData, TlsData
 
 from .house import House
@@ -33,20 +34,26 @@ async def read_hello(house: House, lobby: Lobby) -> ClientHello:
     return hello
 
 
-async def wants_interception(
-    house: House, hello: ClientHello, client: Client, server: Server, names: list[str]
-) -> bool:
-    """Ask options and addons whether this connection is to be opened, or passed through as it is."""
+async def consider(
+    house: House, hello: ClientHello, client: Client, server: Server | None, names: list[str]
+) -> ClientHelloData:
+    """Ask options and addons what is to become of a connection: opened, or passed through as it is.
+
+    *names*: what the options know its destination by; none if the proxy itself is meant.
+    """
     client.sni = hello.sni
     client.alpn_offers = hello.alpn_protocols
     client.cipher_list = [str(c) for c in hello.cipher_suites]
     data = ClientHelloData(hello, client, server)
-    data.ignore_connection = house.passes_through(names)
+    data.ignore_connection = bool(names) and house.passes_through(names)
+    data.establish_server_tls_first = house.settings.eager
     await house.addons.calls.call(hookspecs.tls_clienthello, data)
-    return not data.ignore_connection
+    return data
 
 
-async def intercept(house: House, lobby: Lobby, client: Client, server: Server, host: str) -> TlsWire | None:
+async def intercept(
+    house: House, lobby: Lobby, client: Client, server: Server | None, host: str
+) -> TlsWire | None:
     """Do the handshake with a client that asked for *host*; None if it does not want us."""
     calls = house.addons.calls
     data = TlsData(client, client, server)
@@ -60,7 +67,8 @@ async def intercept(house: House, lobby: Lobby, client: Client, server: Server, 
             data.ssl_conn = house.leaf_contexts.connection(leaf, ALPN)
         wire = TlsWire(lobby.wire, data.ssl_conn)
         await wire.handshake(house.settings.connect_timeout)
-    except ConnectionProblem as e:
+        await _first_word(wire, house.settings.idle_timeout)
+    except (ConnectionProblem, CertificateError) as e:
         client.error = f"TLS with the client failed: {e}"
         log.warning("%s", _advice(client, name, e))
         await calls.call(hookspecs.tls_failed_client, data)
@@ -70,12 +78,33 @@ async def intercept(house: House, lobby: Lobby, client: Client, server: Server, 
     return wire
 
 
-def _advice(client: Client, name: str, error: ConnectionProblem) -> str:
+async def _first_word(wire: TlsWire, patience: float) -> None:
+    """Wait until the client says something: only then it is certain that it trusts us.
+
+    Clients that look at the certificate when the handshake is over send their alert then. Raises TlsError.
+    """
+    lobby = wire.receiver
+    assert isinstance(lobby, Lobby)
+    try:
+        async with asyncio.timeout(patience):
+            while not lobby.data and await lobby.more():
+                pass
+    except TimeoutError:
+        return
+    if not lobby.data and isinstance(wire.failure, TlsError):
+        raise wire.failure
+
+
+_REJECTIONS = tuple(f"alert {name!r}" for name in REJECTIONS)
+
+
+def _advice(client: Client, name: str, error: Exception) -> str:
     where = client.peername[0] if client.peername else "a client"
     text = f"{where}: TLS handshake for {name} failed: {error}"
-    if isinstance(error, TlsError) and ("certificate" in text or "unknown_ca" in text):
-        text += (
-            "\n  The client does not trust the proxy's authority: install it there (see `proxyfw cert`),"
-            f"\n  or let this host pass through: --set ignore_hosts='{name}'"
-        )
-    return text
+    if text.endswith(_REJECTIONS):
+        text += "\n  The client does not trust the proxy's authority: install it there (see `proxyfw cert`),"
+    elif isinstance(error, TlsError) and "closed the connection" in text:
+        text += "\n  It may not trust the proxy's authority: install it there (see `proxyfw cert`),"
+    else:
+        return text
+    return f"{text}\n  or let this host pass through: --set ignore_hosts='{re.escape(name)}'"

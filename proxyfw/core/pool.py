@@ -53,11 +53,11 @@ class Pool:
     async def dial(self, server: Server, client: Client) -> tuple[Server, Wire]:
         """A new connection to *server*, with TLS if it is to have it. Raises ConnectionProblem."""
         house = self._house
-        ready, wire = self._ahead.pop((client, server.address), (server, None))
-        if wire is None or wire.closed or wire.eof:
-            ready, wire = server, await connect(house, server, client)
+        ready, wire = self._take_ahead(server, client)
+        if wire is None:
+            wire = await connect(house, server, client)
         ready.tls, ready.sni = server.tls, server.sni
-        if not ready.tls:
+        if not ready.tls or isinstance(wire, TlsWire):
             return ready, wire
         try:
             return ready, await secure(house, wire, ready, client)
@@ -68,7 +68,19 @@ class Pool:
 
     async def dial_ahead(self, server: Server, client: Client) -> None:
         """Connect to *server* for what *client* will want of it soon. Raises ConnectionProblem."""
-        self._ahead[client, server.address] = server, await connect(self._house, server, client)
+        self._ahead[client, server.address] = await self.dial(server, client)
+
+    def _take_ahead(self, server: Server, client: Client) -> tuple[Server, Wire | None]:
+        """What was dialled ahead and does for *server*, if there is something."""
+        ready, wire = self._ahead.pop((client, server.address), (server, None))
+        if wire is None:
+            return server, None
+        unfit = isinstance(wire, TlsWire) and (ready.tls, ready.sni) != (server.tls, server.sni)
+        if unfit or wire.closed or wire.eof:
+            wire.close()
+            disconnected(self._house, ready, client)
+            return server, None
+        return ready, wire
 
     def abandon(self, client: Client, server: Server) -> None:
         """*client* has no use any more for a connection to *server* that was dialled ahead."""

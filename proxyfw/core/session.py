@@ -16,6 +16,7 @@ from proxyfw.net.wire import Address, Lobby, Wire
 from proxyfw.protocol.detect import Speech, detect
 from proxyfw.protocol.events import RequestHead
 from proxyfw.protocol.http1 import ServerCodec
+from proxyfw.protocol.tls import starts_like_tls
 
 from . import heads
 from .answers import error_answer
@@ -23,7 +24,7 @@ from .connect import Connect
 from .exchange import Exchange
 from .heads import Route
 from .house import House
-from .intercept import intercept, read_hello, wants_interception
+from .intercept import consider, intercept, read_hello
 from .pool import OriginPeer, Pool, disconnected
 from .tunnel import relay
 
@@ -60,7 +61,7 @@ class Session:
                 log.info("%s: refused: %s", client.peername, client.error)
                 self.wire.abort()
             else:
-                await self._serve(self.wire, None)
+                await self._begin()
         except ConnectionProblem as e:
             log.info("%s: %s", client.peername, e)
         finally:
@@ -68,6 +69,25 @@ class Session:
             client.state = ConnectionState.CLOSED
             client.timestamp_end = model.clock()
             await addons.calls.call(hookspecs.client_disconnected, client)
+
+    async def _begin(self) -> None:
+        """Serve a client that speaks HTTP to the proxy, or HTTP inside TLS to a secure proxy."""
+        lobby = self.wire.receiver
+        assert isinstance(lobby, Lobby)
+        self.idle = True
+        async with asyncio.timeout(self._house.settings.idle_timeout):
+            while (tls := starts_like_tls(lobby.data)) is None:
+                if not await lobby.more():
+                    return
+        self.idle = False
+        if tls:
+            hello = await read_hello(self._house, lobby)
+            await consider(self._house, hello, self.client, None, [])  # there is nowhere to pass it on to
+            if not await self._intercept(
+                lobby, None, self.client.sockname[0] if self.client.sockname else ""
+            ):
+                return
+        await self._serve(self.wire, None)
 
     # Requests
 
@@ -126,6 +146,8 @@ class Session:
             return False
         try:
             await self._inside(peer.detach(), connect.route)
+        except ConnectionProblem as e:
+            log.info("%s: tunnel to %s: %s", self.client.peername, connect.route, e)
         finally:
             await connect.end()
         return True
@@ -134,34 +156,58 @@ class Session:
         """Find out what is spoken in a tunnel, and serve it."""
         speech = await self._sniff(lobby)
         server = Server(address=(route.host, route.port))
+        names = [str(route)]
         if speech is Speech.TLS:
             hello = await read_hello(self._house, lobby)
-            names = [str(route)] + ([f"{hello.sni}:{route.port}"] if hello.sni else [])
-            if await wants_interception(self._house, hello, self.client, server, names):
-                wire = await intercept(self._house, lobby, self.client, server, route.host)
-                if wire:
-                    route = Route("https", route.host, route.port, hello.sni)
-                    await self._serve_inside(wire, route)
+            if hello.sni:
+                names.append(f"{hello.sni}:{route.port}")
+            data = await consider(self._house, hello, self.client, server, names)
+            if not data.ignore_connection:
+                if data.establish_server_tls_first:
+                    await self._establish(server, hello.sni)
+                if await self._intercept(lobby, server, route.host):
+                    await self._serve(self.wire, Route("https", route.host, route.port, hello.sni))
                 return
-        elif speech is Speech.HTTP and not self._house.passes_through([str(route)]):
+        elif speech is Speech.HTTP and not self._house.passes_through(names):
             return await self._serve(lobby.wire, route)
         await self._pass_through(lobby, server)
 
-    async def _serve_inside(self, wire: Wire, route: Route) -> None:
+    async def _intercept(self, lobby: Lobby, server: Server | None, host: str) -> bool:
+        """Do TLS with the client, and talk to it through that; False if there will be no talking."""
+        self.idle = True
+        wire = await intercept(self._house, lobby, self.client, server, host)
+        self.idle = False
+        self.wire = wire or self.wire
+        return wire is not None
+
+    async def _establish(self, server: Server, sni: str | None) -> None:
+        """Do TLS with the origin before the client; if that fails, the first request will say so."""
+        assert server.address
+        server.tls, server.sni = True, sni or server.address[0]
         try:
-            await self._serve(wire, route)
-        finally:
-            wire.close()
+            await self._pool.dial_ahead(server, self.client)
+        except ConnectionProblem as e:
+            log.debug("%s: %s", self.client.peername, e)
 
     async def _sniff(self, lobby: Lobby) -> Speech:
-        """What the client speaks first; OTHER if it waits for the server to speak."""
+        """What the client speaks first; OTHER if it waits for the server to speak.
+
+        Empty lines before it are swallowed; some clients send one after the head of CONNECT.
+        """
+        settings, loop = self._house.settings, asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(self._house.settings.sniff_timeout):
+            async with asyncio.timeout(settings.sniff_timeout) as patience:
                 while (speech := detect(lobby.data)) is None:
                     if not await lobby.more():
+                        if lobby.data:
+                            return Speech.OTHER
                         raise PeerGone("the client closed the tunnel without using it")
+                    if lobby.data.strip(b"\r\n"):  # it does speak, only slowly
+                        patience.reschedule(loop.time() + settings.head_timeout)
         except TimeoutError:
             return Speech.OTHER
+        if speech is not Speech.OTHER:
+            lobby.data = lobby.data.lstrip(b"\r\n")
         return speech
 
     async def _pass_through(self, lobby: Lobby, server: Server) -> None:

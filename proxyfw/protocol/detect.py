@@ -14,17 +14,20 @@ class Speech(Enum):
     OTHER = "other"
 
 
-_METHOD = re.compile(rb"[A-Z][A-Z-]{2,23} [\x21-\xff]")
-_METHOD_SO_FAR = re.compile(rb"[A-Z][A-Z-]{0,23}(?: )?")
+_REQUEST = re.compile(rb"(?!CONNECT |PRI )[A-Z][A-Z-]{2,23} (?:/|\*|https?:)")
+"""A method and the beginning of a target: other protocols have commands in capitals too. A CONNECT here is for
+another proxy, and PRI is HTTP/2."""
+_REQUEST_SO_FAR = re.compile(rb"[A-Z][A-Z-]{0,23}(?: (?:h|ht|htt|http|https)?)?")
 
 
 def detect(data: bytes) -> Speech | None:
-    """What *data* begins with; None while it is too short to tell."""
+    """What *data* begins with after any empty lines; None while it is too short to tell."""
+    data = data.lstrip(b"\r\n")
     if not data:
         return None
     tls = starts_like_tls(data)
     if tls is not False:
         return Speech.TLS if tls else None
-    if _METHOD.match(data):
+    if _REQUEST.match(data):
         return Speech.HTTP
-    return None if _METHOD_SO_FAR.fullmatch(data) else Speech.OTHER
+    return None if _REQUEST_SO_FAR.fullmatch(data) else Speech.OTHER
