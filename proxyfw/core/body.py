@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 
+from proxyfw.exceptions import LocalProtocolError
 from proxyfw.http import Message
 from proxyfw.net.peer import Stream
 from proxyfw.protocol.events import Data
@@ -39,10 +40,17 @@ class Passage:
             if piece:
                 await self._send(piece)
             return
-        changed = change(piece)
-        if isinstance(changed, Awaitable):
-            changed = await changed
-        for part in [changed] if isinstance(changed, bytes) else changed:
+        try:
+            changed = change(piece)
+            if isinstance(changed, Awaitable):
+                changed = await changed
+            parts = [changed] if isinstance(changed, bytes) else list(changed)
+        except Exception as e:
+            raise LocalProtocolError(
+                f"the addon's stream function {getattr(change, '__qualname__', change)} failed:"
+                f" {type(e).__name__}: {e}"
+            ) from e
+        for part in parts:
             if part:
                 await self._send(part)
 

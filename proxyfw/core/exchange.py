@@ -81,11 +81,14 @@ class Exchange:
         flow = self.flow
         flow.live, flow.control = True, self
         self._client.on_gone = self._client_gone
+        if self._client.gone:
+            self._client_gone(self._client.gone)
         try:
             await self._story()
         except Failed as e:
             await self._fail(str(e), e.status)
-        except LocalProtocolError as e:  # an addon made of the response what cannot be said
+        except LocalProtocolError as e:  # an addon made of the message what cannot be said
+            log.error("%s: %s", flow.request.pretty_url, e, exc_info=e.__cause__)
             await self._fail(str(e), 502)
         except ConnectionProblem as e:
             await self._fail(str(e), e.status if isinstance(e, ProtocolError) else None)
@@ -98,14 +101,18 @@ class Exchange:
         finally:
             self._client.on_gone = None
             flow.live, flow.control = False, None
-            await self._leave_origin()
-            await self._calls.call(hookspecs.flow_end, flow)
+            try:
+                await self._leave_origin()
+            finally:
+                await self._calls.call(hookspecs.flow_end, flow)
 
     async def _story(self) -> None:
         flow, calls = self.flow, self._calls
 
         # The request arrives: whole, or so much of it that the rest has to be streamed.
         await calls.call(hookspecs.requestheaders, flow)
+        if flow.intercepted:
+            await flow.wait_for_resume()
         with self._scope:
             rest = await self._receive_request()
         await calls.call(hookspecs.request, flow)
@@ -117,21 +124,27 @@ class Exchange:
         if flow.response is None:
             with self._scope:
                 flow.response = fetched = await self._fetch_response(rest)
-        elif rest is not None:
-            self._closes = True  # nobody wants the rest of its body
+        else:
+            self._scope.check()
+            self._closes = self._closes or rest is not None  # nobody wants the rest of its body
         await calls.call(hookspecs.responseheaders, flow)
+        if flow.intercepted:
+            await flow.wait_for_resume()
 
         # The answer goes out: as it comes, or when it is complete.
         streamed = False
         if fetched is not None and flow.response is fetched:
             with self._scope:
                 streamed = await self._receive_response(fetched)
+        else:
+            self._scope.check()
+            self._given_response()
         self._told = True
         await calls.call(hookspecs.response, flow)
         if flow.intercepted:
             await flow.wait_for_resume()
         with self._scope:
-            await (self._end_answer() if streamed else self._answer())
+            await (self._end_answer(fetched) if streamed and fetched else self._answer())
 
     # The request
 
@@ -203,6 +216,8 @@ class Exchange:
                 if event.status != 100 and request.version_bytes != b"HTTP/1.0":
                     self._client.send(event)
                 event = await self._next(self._origin)  # type: ignore[arg-type]  # _ask has set it
+        except LocalProtocolError:
+            raise
         except ConnectionProblem as e:
             raise Failed(str(e), 502) from e
         assert type(event) is ResponseHead, event
@@ -228,7 +243,7 @@ class Exchange:
             origin.send(*_end(request))
         except PeerGone:
             pass  # the story learns it from the side that left
-        except Failed as e:
+        except (Failed, LocalProtocolError) as e:
             self._scope.interrupt(e)
         except ConnectionProblem as e:
             self._scope.interrupt(Failed(str(e), getattr(e, "status", 502)))
@@ -245,6 +260,7 @@ class Exchange:
             if type(event) is Data:
                 await passage.add(event.data)
                 self._check_size(message, passage.received)
+                self._scope.check()
             elif type(event) is Trailers:
                 message.trailers = Headers.wrap(event.headers)
         await passage.end()
@@ -280,9 +296,7 @@ class Exchange:
     async def _answer(self) -> None:
         """Send the complete answer that is in the flow."""
         flow, client = self.flow, self._client
-        response = flow.response
-        if response is None:
-            raise Failed("an addon took the response away", 502)
+        response = self._given_response()
         head = heads.response_head(response, flow.request, False, self._closes or self._uploading)
         if response.status_code == 101:
             client.send(head)
@@ -292,9 +306,12 @@ class Exchange:
         self._answered = True
         await client.drain()
 
-    async def _end_answer(self) -> None:
-        response = self.flow.response
-        assert response
+    def _given_response(self) -> Response:
+        if self.flow.response is None:
+            raise Failed("an addon took the response away", 502)
+        return self.flow.response
+
+    async def _end_answer(self, response: Response) -> None:
         self._client.send(*_end(response))
         await self._client.drain()
 
@@ -307,10 +324,13 @@ class Exchange:
             flow.error = Error(message)
         if self._origin:
             self._origin.abort()
-        if status is None or self._answered:
+        try:
+            if status is None or self._answered:
+                self._client.abort()
+            else:
+                self._client.send(*error_answer(status, message, flow.request.headers))
+        except Exception:  # what went wrong before goes wrong again
             self._client.abort()
-        else:
-            self._client.send(*error_answer(status, message, flow.request.headers))
         if not self._told:
             await self._calls.call(hookspecs.error, flow)
 
@@ -330,24 +350,33 @@ class Exchange:
             self._scope.interrupt(Failed(str(reason), reason.status))
         else:
             self._scope.interrupt(Failed("client disconnected", None))
-        self.resume()
+        self._let_go()
 
     # What a flow asks of the exchange that it lives in: proxyfw.flow.Control
 
     def kill(self) -> None:
         self._scope.interrupt(Failed(Error.KILLED_MESSAGE, None))
-        self.resume()
+        self._client.abort()
+        if self._origin:
+            self._origin.abort()
+        self._let_go()
 
     def resume(self) -> None:
         if self._resumed:
             self._resumed.set()
+            self._resumed = None
 
     async def wait_for_resume(self) -> None:
-        self._resumed = asyncio.Event()
-        self._scope.check()
+        if self._scope.interrupted:
+            self._let_go()
+            return
+        self._resumed = self._resumed or asyncio.Event()
         await self._resumed.wait()
-        self._resumed = None
-        self._scope.check()
+
+    def _let_go(self) -> None:
+        """There is nothing left to hold the flow for."""
+        self.flow.intercepted = False
+        self.resume()
 
 
 def _end(message: Message) -> list[Event]:

@@ -164,7 +164,10 @@ def _framed(
         if size == 14 and name.lower() == b"content-length":
             length = value
     if streamed:
-        return _without_length(fields) if length is not None and callable(message.stream) else fields
+        if length is None or not callable(message.stream):
+            return fields
+        chunked = [(b"Transfer-Encoding", b"chunked")] if isinstance(message, Request) else []
+        return _without_length(fields) + chunked
     actual = b"%d" % len(body or b"")
     if length == actual or (length is None and not needed):
         return fields

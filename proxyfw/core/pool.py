@@ -138,7 +138,7 @@ class OriginPeer(Peer):
         self._pool = pool
         self._uses = 0
         self.flow: HTTPFlow | None = None
-        codec = ClientCodec(house.settings.max_head_size)
+        codec = ClientCodec(house.settings.max_head_size, house.settings.http1_engine)
         super().__init__(wire, codec, house.watch, house.patience_with_origins)
 
     @property
@@ -152,7 +152,7 @@ class OriginPeer(Peer):
 
     def release(self) -> None:
         flow, self.flow = self.flow, None
-        if self.gone or not self.codec.reusable:
+        if self.gone or self.unread or not self.codec.reusable:
             self.close()
             return
         if self._uses == 0:
@@ -172,6 +172,8 @@ class OriginPeer(Peer):
         if not self.gone:
             self._pool.forget(self)
             disconnected(self._house, self.server, self._client)
+            if self.flow is None:  # idle: nobody else would close it
+                self.wire.close()
         super()._lose(reason)
 
 
@@ -180,11 +182,10 @@ def _authenticates_connection(flow: HTTPFlow) -> bool:
     if flow.request.headers.get("authorization", "").lower().startswith(_BOUND_TO_CONNECTION):
         return True
     response = flow.response
-    return (
-        response is not None
-        and response.status_code == 401
-        and response.headers.get("www-authenticate", "").lower().startswith(_BOUND_TO_CONNECTION)
-    )
+    if response is None or response.status_code != 401:
+        return False
+    challenges = response.headers.get_all("www-authenticate")
+    return any(challenge.lower().startswith(_BOUND_TO_CONNECTION) for challenge in challenges)
 
 
 async def connect(house: House, server: Server, client: Client) -> Wire:

@@ -11,23 +11,28 @@ class Scope:
     """``with scope:`` around what may be given up; `interrupt` then raises its reason where the work waits.
 
     What stands outside of a ``with`` runs to its end (an addon's hook, say), and the reason is raised at the
-    next entry. Unlike a task for the work, this costs nothing while nobody interrupts.
+    next entry or `check`. Unlike a task for the work, this costs nothing while nobody interrupts.
     """
 
-    __slots__ = ("_inside", "_reason", "_task")
+    __slots__ = ("_cancelled", "_inside", "_reason", "_task")
 
     def __init__(self, task: asyncio.Task[Any]) -> None:
         """*task*: the one in which the scope is entered."""
         self._task = task
+        self._cancelled = False
         self._inside = False
         self._reason: Exception | None = None
 
+    @property
+    def interrupted(self) -> bool:
+        return self._reason is not None
+
     def interrupt(self, reason: Exception) -> None:
-        """Give up with *reason*; a second reason is ignored."""
+        """Give up with *reason*; a second is ignored. From within the work it acts at the next `check`."""
         if self._reason is None:
             self._reason = reason
             if self._inside and self._task is not asyncio.current_task():
-                self._task.cancel()
+                self._cancelled = self._task.cancel()
 
     def check(self) -> None:
         """Raise the reason if there is one."""
@@ -45,9 +50,8 @@ class Scope:
         self._inside = False
         if self._reason is None:
             return
-        if kind is asyncio.CancelledError:
-            if self._task.uncancel() > 0:
-                return  # the proxy is stopping as well: that goes first
-        elif kind is not None:
-            return
-        raise self._reason from None
+        stopping = self._task.uncancel() > 0 if self._cancelled else kind is asyncio.CancelledError
+        if stopping:
+            return  # the proxy is stopping as well: that goes first
+        if kind is None or kind is asyncio.CancelledError:
+            raise self._reason from None
