@@ -75,17 +75,18 @@ class Session:
         lobby = self.wire.receiver
         assert isinstance(lobby, Lobby)
         self.idle = True
-        async with asyncio.timeout(self._house.settings.idle_timeout):
-            while (tls := starts_like_tls(lobby.data)) is None:
-                if not await lobby.more():
-                    return
+        try:
+            async with asyncio.timeout(self._house.settings.idle_timeout):
+                while (tls := starts_like_tls(lobby.data)) is None:
+                    if not await lobby.more():
+                        return
+        except TimeoutError:
+            return
         self.idle = False
         if tls:
             hello = await read_hello(self._house, lobby)
             await consider(self._house, hello, self.client, None, [])  # there is nowhere to pass it on to
-            if not await self._intercept(
-                lobby, None, self.client.sockname[0] if self.client.sockname else ""
-            ):
+            if not await self._intercept(lobby, None, (self.client.sockname or _NOWHERE)[0]):
                 return
         await self._serve(self.wire, None)
 
@@ -94,7 +95,7 @@ class Session:
     async def _serve(self, wire: Wire, route: Route | None) -> None:
         """Answer the requests on *wire* in order; all of them go to *route* if there is one."""
         house = self._house
-        codec = ServerCodec(house.settings.max_head_size)
+        codec = ServerCodec(house.settings.max_head_size, house.settings.http1_engine)
         peer = Peer(wire, codec, house.watch, house.patience_with_clients)
         while True:
             try:

@@ -9,6 +9,7 @@ from typing import Any
 from proxyfw.exceptions import OptionsError
 from proxyfw.net.contexts import VERSIONS
 from proxyfw.options import Options, parse_size
+from proxyfw.protocol.http1_engine import NewEngine, engine_named
 
 _TLS_VERSIONS = list(VERSIONS)
 
@@ -78,6 +79,7 @@ DECLARATIONS: list[tuple[str, Any, Any, str]] = [
     ("allow_hosts", Sequence[str], [], "Regex on host:port: pass everything else through."),
 ]
 CHOICES: list[tuple[str, str, list[str], str]] = [
+    ("http1_codec", "auto", ["auto", "h11", "httptools"], "What frames HTTP/1 bodies; auto: the faster."),
     (
         "connection_strategy",
         "lazy",
@@ -116,6 +118,7 @@ class Settings:
     sniff_timeout: float
     shutdown_timeout: float
     eager: bool
+    http1_engine: NewEngine
 
     @classmethod
     def of(cls, options: Options) -> Settings:
@@ -126,6 +129,7 @@ class Settings:
             capture_limit=int(_size(options, "capture_limit")) if options.store_streamed_bodies else 0,
             max_head_size=int(_size(options, "max_head_size")),
             eager=options.connection_strategy == "eager",
+            http1_engine=_engine(options),
             **{name: _seconds(options, name) for name in _TIMES},
         )
 
@@ -148,6 +152,13 @@ def _size(options: Options, name: str) -> float:
         return parse_size(text)
     except (ValueError, OptionsError) as e:
         raise OptionsError(f"{name}: {e}") from e
+
+
+def _engine(options: Options) -> NewEngine:
+    try:
+        return engine_named(None if options.http1_codec == "auto" else options.http1_codec)
+    except ImportError:
+        raise OptionsError("http1_codec: httptools is not installed: pip install httptools") from None
 
 
 def _seconds(options: Options, name: str) -> float:

@@ -1,4 +1,4 @@
-"""HTTP/1.0 and 1.1 over h11: bytes in, events out; events in, bytes out; for either end of a connection.
+"""HTTP/1.0 and 1.1: bytes in, events out; events in, bytes out; for either end of a connection.
 
 Heads are read and written here, so that names, values, order and targets stay exactly as they were sent and
 whatever is ambiguous is refused. RFC 9112.
@@ -7,14 +7,12 @@ whatever is ambiguous is refused. RFC 9112.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
-
-import h11
 
 from proxyfw.exceptions import LocalProtocolError, ProtocolError
 from proxyfw.protocol.events import END, Data, Event, Informational, RawHeaders, RequestHead, ResponseHead
 from proxyfw.protocol.http1_buffer import HeadBuffer
-from proxyfw.protocol.http1_codec import Codec, Reading, Writing, h11_framing, h11_head
+from proxyfw.protocol.http1_codec import Codec, Reading, Writing
+from proxyfw.protocol.http1_engine import NewEngine
 from proxyfw.protocol.http1_head import (
     CHUNKED,
     UNDECLARED,
@@ -36,16 +34,6 @@ from proxyfw.protocol.http1_head import (
 __all__ = ["ClientCodec", "Codec", "ServerCodec"]
 
 
-@lru_cache(maxsize=1024)
-def _h11_request(length: int) -> h11.Request:
-    return h11.Request(method=b"GET", target=b"/", headers=[(b"host", b""), *h11_framing(length)])
-
-
-@lru_cache(maxsize=1024)
-def _h11_response(length: int) -> h11.Response:
-    return h11.Response(status_code=200, headers=h11_framing(length))
-
-
 class ServerCodec(Codec):
     """The side that reads requests and writes responses.
 
@@ -56,12 +44,12 @@ class ServerCodec(Codec):
     """
 
     __slots__ = ("_expects_continue", "_head", "_method", "_old", "_upgrade")
-    _role = h11.SERVER
+    _serves = True
     _theirs = "request"
 
-    def __init__(self, max_head_size: int = 65536) -> None:
+    def __init__(self, max_head_size: int = 65536, engine: NewEngine | None = None) -> None:
         self._head = HeadBuffer(max_head_size, parse_request_line, prefix=b"", skip_empty_lines=True)
-        super().__init__(max_head_size)
+        super().__init__(max_head_size, engine)
 
     def _begin(self) -> None:
         super()._begin()
@@ -100,10 +88,8 @@ class ServerCodec(Codec):
         events.append(RequestHead(method, path, headers, version, scheme, authority))
         self._method = method
         self._note_request(known, version)
-        lines = b"GET / HTTP/1.0\r\n" if self._old else b"GET / HTTP/1.1\r\nhost:\r\n"
         # Without a declared length a request has no body. RFC 9112 section 6.3
-        length = 0 if length == UNDECLARED else length
-        self._start_body(h11_head(lines, length or UNDECLARED), length, rest, events)
+        self._start_body(0 if length == UNDECLARED else length, self._old, rest, events)
 
     def _read_body(self, data: bytes, events: list[Event]) -> None:
         if data:
@@ -147,13 +133,15 @@ class ServerCodec(Codec):
         _write_head(event, fields, out)
 
     def _give_up(self) -> None:
-        self._h11.send(_h11_response(0))
+        self._engine.begin(0)
         self._reading = Reading.OPAQUE
         self._writing = Writing.NO_BODY
 
     def _send_response(self, event: ResponseHead, rest: Sequence[Event], out: list[bytes]) -> None:
         if not 200 <= event.status <= 999:
             raise LocalProtocolError(f"status {event.status} of a response is out of range")
+        if self._writing is not Writing.HEAD:
+            raise LocalProtocolError("events out of order for HTTP/1: a second response")
         known = known_fields(event.headers)
         length = self._declared_length(known)
         fields = write_fields(event.headers)
@@ -167,7 +155,7 @@ class ServerCodec(Codec):
             length, fields = self._frame(length, event.headers, fields)
         else:
             length = 0
-        self._h11.send(_h11_response(length))
+        self._engine.begin(length)
         self._declared = length
         self._writing = Writing.BODY if has_body else Writing.NO_BODY
         _write_head(event, fields + self._persistence(known.get(b"connection")), out)
@@ -213,13 +201,15 @@ class ClientCodec(Codec):
     """
 
     __slots__ = ("_absolute_form", "_head", "_method", "_upgrade")
-    _role = h11.CLIENT
+    _serves = False
     _theirs = "response"
 
-    def __init__(self, max_head_size: int = 65536, *, absolute_form: bool = False) -> None:
+    def __init__(
+        self, max_head_size: int = 65536, engine: NewEngine | None = None, *, absolute_form: bool = False
+    ) -> None:
         self._head = HeadBuffer(max_head_size, parse_status_line, prefix=b"HTTP/", skip_empty_lines=False)
         self._absolute_form = absolute_form
-        super().__init__(max_head_size)
+        super().__init__(max_head_size, engine)
 
     def _begin(self) -> None:
         super()._begin()
@@ -271,11 +261,13 @@ class ClientCodec(Codec):
             length = 0
         if length == UNDECLARED or not keeps_alive(known, head.version):
             self._closing = True
-        self._start_body(h11_head(b"HTTP/1.1 200 \r\n", length), length, rest, events)
+        self._start_body(length, False, rest, events)
 
     def _send_head(self, event: Event, rest: Sequence[Event], out: list[bytes]) -> None:
         if not isinstance(event, RequestHead):
             raise LocalProtocolError(f"a client cannot send {type(event).__name__} over HTTP/1")
+        if self._writing is not Writing.HEAD:
+            raise LocalProtocolError("events out of order for HTTP/1: a second request")
         if not is_token(event.method):
             raise LocalProtocolError(f"request method {quote(event.method)} is not allowed")
         target = self._target(event)
@@ -288,7 +280,7 @@ class ClientCodec(Codec):
             if any(type(later) is Data for later in rest):
                 fields += b"Transfer-Encoding: chunked\r\n"
                 length = CHUNKED
-        self._h11.send(_h11_request(length or UNDECLARED))
+        self._engine.begin(length or UNDECLARED)
         self._declared = length
         self._writing = Writing.BODY
         self._method = event.method

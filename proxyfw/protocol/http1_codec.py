@@ -1,7 +1,7 @@
 """What both roles of HTTP/1 share: bodies, the end of a cycle, and giving a connection up to a tunnel.
 
-h11 keeps the order of messages and frames their bodies; of each head it is told only what decides the
-framing, because its own heads would not go out exactly as they came in.
+Bodies are framed by an engine (`proxyfw.protocol.http1_engine`), which is told of each head only what decides
+the framing, because no library's heads would go out exactly as they came in.
 """
 
 from __future__ import annotations
@@ -9,25 +9,21 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from enum import Enum
-from functools import lru_cache
 from typing import ClassVar
-
-import h11
 
 from proxyfw.exceptions import LocalProtocolError, ProtocolError
 from proxyfw.protocol.events import END, Data, End, Event, RawHeaders, Trailers
 from proxyfw.protocol.http1_chunks import ChunkGate
+from proxyfw.protocol.http1_engine import BadChunk, Engine, NewEngine, engine_named
 from proxyfw.protocol.http1_head import (
     CHUNKED,
     UNDECLARED,
     body_length,
-    quote,
     trailer_fields,
     write_fields,
 )
 
 _WINDOW = 16384
-_H11_END = h11.EndOfMessage()
 
 
 class Reading(Enum):
@@ -48,20 +44,6 @@ class Writing(Enum):
     DONE = "done"
 
 
-def h11_framing(length: int) -> list[tuple[bytes, bytes]]:
-    """Return the header that declares *length*, if any."""
-    if length == CHUNKED:
-        return [(b"transfer-encoding", b"chunked")]
-    return [] if length == UNDECLARED else [(b"content-length", b"%d" % length)]
-
-
-@lru_cache(maxsize=1024)
-def h11_head(first_lines: bytes, length: int) -> bytes:
-    """Return a head for h11 that declares *length* and nothing else."""
-    lines = [b"%b: %b\r\n" % field for field in h11_framing(length)]
-    return b"".join([first_lines, *lines, b"\r\n"])
-
-
 class Codec(ABC):
     """One connection, either role. `ServerCodec` and `ClientCodec` add the heads.
 
@@ -73,11 +55,12 @@ class Codec(ABC):
         "_backlog",
         "_closing",
         "_declared",
+        "_engine",
         "_eof",
         "_expected",
         "_failure",
         "_gate",
-        "_h11",
+        "_new_engine",
         "_reading",
         "_received",
         "_sent",
@@ -86,11 +69,12 @@ class Codec(ABC):
         "max_head_size",
         "read_before_failure",
     )
-    _role: ClassVar[type[h11.CLIENT] | type[h11.SERVER]]
+    _serves: ClassVar[bool]
     _theirs: ClassVar[str]
 
-    def __init__(self, max_head_size: int = 65536) -> None:
+    def __init__(self, max_head_size: int = 65536, engine: NewEngine | None = None) -> None:
         self.max_head_size = max_head_size
+        self._new_engine = engine or engine_named()
         self._backlog = bytearray()
         self._closing = False
         self._eof = False
@@ -99,7 +83,7 @@ class Codec(ABC):
         self._begin()
 
     def _begin(self) -> None:
-        self._h11 = h11.Connection(self._role)
+        self._engine: Engine = self._new_engine(self._serves)
         self._reading = Reading.HEAD
         self._writing = Writing.HEAD
         self._gate: ChunkGate | None = None
@@ -186,10 +170,9 @@ class Codec(ABC):
             self._eof = True
             self._head_cut_short()
 
-    def _start_body(self, head: bytes, length: int, rest: bytes, events: list[Event]) -> None:
-        """Begin a body of *length*: *head* is for h11 to believe, *rest* is what followed the real head."""
-        self._h11.receive_data(head)
-        self._h11.next_event()
+    def _start_body(self, length: int, old: bool, rest: bytes, events: list[Event]) -> None:
+        """Begin a body of *length*; *old*: its head is of HTTP/1.0, *rest*: what followed it."""
+        self._engine.expect(length, old)
         self._reading = Reading.BODY
         self._expected = length
         if length == CHUNKED:
@@ -198,27 +181,21 @@ class Codec(ABC):
             self._read_body(rest, events)
 
     def _read_body(self, data: bytes, events: list[Event]) -> None:
-        gate = self._gate
+        gate, engine = self._gate, self._engine
         passed = data if gate is None else gate.admit(data)
-        if passed:
-            self._h11.receive_data(passed)
-        pieces: list[bytes] = []
         failure = None if gate is None else gate.failure
-        event: object = None
         try:
-            while type(event := self._h11.next_event()) is h11.Data:
-                pieces.append(event.data)
-        except h11.RemoteProtocolError:
-            # The one fault that the gate leaves to h11, and it comes before any that the gate has found.
-            failure = ProtocolError(f"chunk in the {self._theirs} body not ended by CRLF: {quote(data)}")
+            pieces = engine.read(passed)
+        except BadChunk as fault:  # the one that the gate leaves to the engine, before any that it has found
+            pieces, failure = fault.pieces, ProtocolError(f"{self._theirs} body: {fault}")
         if pieces:
-            body = b"".join(pieces)
+            body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
             self._received += len(body)
             events.append(Data(body))
         if failure is not None:
             raise failure
-        if type(event) is h11.EndOfMessage:
-            self._finish_reading(events, self._h11.trailing_data[0] if gate is None else gate.rest)
+        if engine.complete:
+            self._finish_reading(events, engine.rest if gate is None else gate.rest)
 
     def _finish_reading(self, events: list[Event], rest: bytes) -> None:
         if self._gate is not None and self._gate.trailers:
@@ -249,34 +226,34 @@ class Codec(ABC):
         refused, another head can still be sent.
         """
         out: list[bytes] = []
-        try:
-            for position, event in enumerate(events):
-                if type(event) is Data:
-                    self._send_data(event.data, out)
-                elif type(event) is End:
-                    self._send_end(out)
-                elif type(event) is Trailers:
-                    self._trailers = self._sendable_trailers(event)
-                else:
-                    self._send_head(event, events[position + 1 :], out)
-        except h11.LocalProtocolError as exc:
-            raise LocalProtocolError(f"events out of order for HTTP/1: {exc}") from exc
+        for position, event in enumerate(events):
+            if type(event) is Data:
+                self._send_data(event.data, out)
+            elif type(event) is End:
+                self._send_end(out)
+            elif type(event) is Trailers:
+                self._trailers = self._sendable_trailers(event)
+            else:
+                self._send_head(event, events[position + 1 :], out)
         return b"".join(out)
 
     def _send_data(self, data: bytes, out: list[bytes]) -> None:
         if self._writing is Writing.NO_BODY:
             return
-        if self._writing is Writing.BODY:
-            self._sent += len(data)
-            if 0 <= self._declared < self._sent:
-                raise self._wrong_length(self._declared, f"{self._sent} bytes or more")
-        out += self._h11.send_with_data_passthrough(h11.Data(data=data)) or ()
+        if self._writing is not Writing.BODY:
+            raise LocalProtocolError("events out of order for HTTP/1: a body without a head")
+        self._sent += len(data)
+        if 0 <= self._declared < self._sent:
+            raise self._wrong_length(self._declared, f"{self._sent} bytes or more")
+        self._engine.write(data, out)
 
     def _send_end(self, out: list[bytes]) -> None:
-        if self._writing is Writing.BODY and self._sent < self._declared:
-            raise self._wrong_length(self._declared, f"{self._sent} bytes")
-        end = h11.EndOfMessage(headers=self._trailers) if self._trailers else _H11_END
-        out += self._h11.send_with_data_passthrough(end) or ()
+        if self._writing is Writing.BODY:
+            if self._sent < self._declared:
+                raise self._wrong_length(self._declared, f"{self._sent} bytes")
+        elif self._writing is not Writing.NO_BODY:
+            raise LocalProtocolError("events out of order for HTTP/1: an end without a head")
+        self._engine.end(self._trailers, out)
         self._writing = Writing.DONE
 
     def _sendable_trailers(self, event: Trailers) -> RawHeaders:

@@ -27,6 +27,8 @@ DECIDE_FRAMING = {
     *(b"trailer", b"te", b"keep-alive", b"proxy-connection", b"content-encoding"),
 }
 
+pytestmark = pytest.mark.usefixtures("http1_engine")
+
 
 def server() -> ServerCodec:
     return ServerCodec(LIMIT)

@@ -24,6 +24,8 @@ ASK = RequestHead(b"GET", b"/", HOST)
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 HELLO = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 
+pytestmark = pytest.mark.usefixtures("http1_engine")
+
 
 def length(size: int) -> RawHeaders:
     return [(b"Content-Length", b"%d" % size)]

@@ -17,6 +17,8 @@ REQUESTS: list[tuple[str, bytes, int]] = CORPUS["REQUESTS"]
 RESPONSES: list[tuple[str, bytes, int]] = CORPUS["RESPONSES"]
 LIMIT = 4096
 
+pytestmark = pytest.mark.usefixtures("http1_engine")
+
 
 def asked() -> ClientCodec:
     codec = ClientCodec(LIMIT)
