@@ -24,8 +24,8 @@ from .core.house import House
 from .core.modes import parse_all
 from .core.server import Server
 from .core.settings import Settings
-from .exceptions import OptionsError
-from .net.contexts import KeyLog, LeafContexts, OriginContexts, Terms, Trust
+from .exceptions import CertificateError, OptionsError, TlsError
+from .net.contexts import VERSIONS, KeyLog, LeafContexts, OriginContexts, Terms, Trust, new_context
 from .net.network import Network, SocketNetwork
 from .net.watch import Watch
 from .net.wire import Address
@@ -183,9 +183,12 @@ class Proxy:
         if not self._server:
             return
         house = self._server.house
-        house.settings, house.ignore_hosts, house.allow_hosts = settings, ignore, allow
         if updated & _TLS_OPTIONS:
-            house.leaf_contexts, house.origin_contexts = _contexts(options)
+            try:
+                house.leaf_contexts, house.origin_contexts = _contexts(options)
+            except CertificateError as e:
+                raise OptionsError(str(e)) from e
+        house.settings, house.ignore_hosts, house.allow_hosts = settings, ignore, allow
 
 
 _TLS_OPTIONS = {
@@ -196,19 +199,26 @@ _TLS_OPTIONS = {
 
 
 def _contexts(options: Options) -> tuple[LeafContexts, OriginContexts]:
+    """TLS as the options want it. Raises OptionsError, CertificateError."""
     key_log = _key_log()
-    return (
-        LeafContexts(_terms(options, "client"), key_log, options.request_client_cert),
-        OriginContexts(_terms(options, "server"), _trust(options), key_log),
-    )
+    client, server = _terms(options, "client"), _terms(options, "server")
+    origins = OriginContexts(server, trust := _trust(options), key_log)
+    if trust != Trust():
+        origins.check()
+    return LeafContexts(client, key_log, options.request_client_cert), origins
 
 
 def _terms(options: Options, side: str) -> Terms:
-    return Terms(
-        getattr(options, f"tls_version_{side}_min"),
-        getattr(options, f"tls_version_{side}_max"),
-        getattr(options, f"ciphers_{side}"),
-    )
+    minimum, maximum = f"tls_version_{side}_min", f"tls_version_{side}_max"
+    terms = Terms(getattr(options, minimum), getattr(options, maximum), getattr(options, f"ciphers_{side}"))
+    if 0 < VERSIONS[terms.maximum] < VERSIONS[terms.minimum]:
+        raise OptionsError(f"{minimum}: {terms.minimum} is above {maximum}, which is {terms.maximum}")
+    if terms.ciphers:
+        try:
+            new_context(terms, None)
+        except TlsError as e:
+            raise OptionsError(f"ciphers_{side}: {e}") from e
+    return terms
 
 
 def _trust(options: Options) -> Trust:
@@ -231,13 +241,19 @@ def _patterns(options: Options, name: str) -> list[re.Pattern[str]]:
 
 
 def _key_log() -> KeyLog | None:
-    """Appends secrets to the file that SSLKEYLOGFILE names, as other TLS programs do."""
+    """Appends secrets to the file that SSLKEYLOGFILE names, as other TLS programs do. Raises OptionsError."""
     path = os.environ.get("SSLKEYLOGFILE")
     if not path:
         return None
-    file = open(path, "ab", buffering=0)  # noqa: SIM115 - stays open as long as connections do
 
     def write(line: bytes) -> None:
-        file.write(line + b"\n")
+        with open(
+            path, "ab"
+        ) as file:  # opened for each line: nobody has to know when the last one was written
+            file.write(line)
 
-    return write
+    try:
+        write(b"")
+    except OSError as e:
+        raise OptionsError(f"SSLKEYLOGFILE: cannot write {path}: {e.strerror}") from e
+    return lambda line: write(line + b"\n")

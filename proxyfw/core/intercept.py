@@ -62,7 +62,7 @@ async def intercept(
     try:
         await calls.call(hookspecs.tls_start_client, data)
         if data.ssl_conn is None:
-            leaf = house.certs.get(name, () if name == host else (host,))
+            leaf = house.certs.get(name, (host,) if host and host != name else ())
             client.mitmcert = leaf.cert
             data.ssl_conn = house.leaf_contexts.connection(leaf, ALPN)
         wire = TlsWire(lobby.wire, data.ssl_conn)

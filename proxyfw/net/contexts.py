@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ from pathlib import Path
 import certifi
 import service_identity
 from cryptography import x509
-from OpenSSL import SSL
+from OpenSSL import SSL, crypto
 from service_identity import cryptography as identity
 
 from proxyfw.certs import Leaf
@@ -29,6 +30,8 @@ VERSIONS = {
 }
 _MAX_CONTEXTS = 1024
 _MAX_SESSIONS = 4096
+_HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
+"""File names by which OpenSSL looks authorities up in a directory."""
 _LEGACY = "ALL:@SECLEVEL=0"
 """Versions before 1.2 need signatures that OpenSSL's default security level refuses."""
 
@@ -122,6 +125,7 @@ class OriginContexts:
     def __init__(self, terms: Terms, trust: Trust, key_log: KeyLog | None = None) -> None:
         self._terms = terms
         self._trust = trust
+        self._client_certs = Path(trust.client_certs).expanduser() if trust.client_certs else None
         self._key_log = key_log
         self._contexts: dict[str | None, SSL.Context] = {}
         self._sessions: OrderedDict[tuple[str, int, str | None, SSL.Context], SSL.Session] = OrderedDict()
@@ -142,6 +146,11 @@ class OriginContexts:
         if session := self._sessions.get((host, port, sni, context)):
             connection.set_session(session)
         return connection
+
+    def check(self) -> None:
+        """Try the settings that all origins share. Raises TlsError, CertificateError."""
+        path = self._client_certs
+        self._make(None if path is None or path.is_dir() else str(path))
 
     def explain(self, connection: SSL.Connection) -> str | None:
         """Why the origin's certificate was not accepted, if that is what made the handshake fail."""
@@ -184,11 +193,13 @@ class OriginContexts:
         return context
 
     def _client_cert(self, host: str) -> str | None:
-        path = self._trust.client_certs
-        if path and Path(path).expanduser().is_dir():
-            path = str(Path(path).expanduser() / f"{host}.pem")
-            return path if Path(path).is_file() else None
-        return path and str(Path(path).expanduser())
+        path = self._client_certs
+        if path is None:
+            return None
+        if path.is_dir():
+            path = path / f"{host}.pem"
+            return str(path) if path.is_file() else None
+        return str(path)
 
     def _make(self, pem: str | None) -> SSL.Context:
         context = new_context(self._terms, self._key_log)
@@ -210,14 +221,35 @@ class OriginContexts:
         return context
 
     def _trust_roots(self, context: SSL.Context) -> None:
-        file, directory = self._trust.ca_file, self._trust.ca_directory
+        file, directory = _own_roots(self._trust)
         if not file and not directory:
             system = ssl.get_default_verify_paths()
             file, directory = system.cafile or certifi.where(), system.capath
         try:
-            context.load_verify_locations(file and str(Path(file).expanduser()), directory)
+            context.load_verify_locations(file, directory)
         except SSL.Error as e:
-            raise CertificateError(f"no trusted certificates could be read from {file or directory}") from e
+            raise CertificateError(f"{file} holds no certificates in PEM form") from e
+        if self._trust.ca_file and b"BEGIN X509 CRL" in Path(self._trust.ca_file).expanduser().read_bytes():
+            store = context.get_cert_store()
+            assert store
+            store.set_flags(crypto.X509StoreFlags.CRL_CHECK)
+
+
+def _own_roots(trust: Trust) -> tuple[str | None, str | None]:
+    """Paths of the user's file and directory of authorities. Raises CertificateError if they are not."""
+    file = trust.ca_file and str(Path(trust.ca_file).expanduser())
+    directory = trust.ca_directory and str(Path(trust.ca_directory).expanduser())
+    if file:
+        try:
+            open(file, "rb").close()
+        except OSError as e:
+            raise CertificateError(f"ssl_verify_upstream_trusted_ca: cannot read {file}: {e.strerror}") from e
+    if directory and not any(_HASHED.fullmatch(name.name) for name in Path(directory).glob("*.*")):
+        raise CertificateError(
+            f"ssl_verify_upstream_trusted_confdir: {directory} holds no certificates by names that OpenSSL"
+            f" looks for; run: openssl rehash {directory}"
+        )
+    return file, directory
 
 
 def _note_failure(connection: SSL.Connection, cert: object, number: int, depth: int, ok: int) -> bool:

@@ -15,8 +15,10 @@ class Speech(Enum):
 
 
 _REQUEST = re.compile(rb"(?!CONNECT |PRI )[A-Z][A-Z-]{2,23} (?:/|\*|https?:)")
-"""A method and the beginning of a target: other protocols have commands in capitals too. A CONNECT here is for
-another proxy, and PRI is HTTP/2."""
+"""A method and the beginning of a target, for other protocols have commands in capitals too.
+
+CONNECT here is meant for another proxy, and PRI begins HTTP/2: both are tunnelled as they are.
+"""
 _REQUEST_SO_FAR = re.compile(rb"[A-Z][A-Z-]{0,23}(?: (?:h|ht|htt|http|https)?)?")
 
 
