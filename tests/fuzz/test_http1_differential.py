@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,8 @@ pytest.importorskip("httptools")
 
 CORPUS = runpy.run_path(str(Path(__file__).parent.parent / "protocol" / "hostile.py"))
 CHUNK_PARTS = st.sampled_from(
-    [b"0", b"5", b"a", b"A", b"ff", b"\r\n", b"\n", b"\r", b";x=1", b" ", b"hello", b"hello world", b"0\r\n\r\n",
-     b"5\r\nhello\r\n", b"X: y\r\n", b"\x00", b"fffffffffffffffff"]
+    [b"0", b"5", b"a", b"A", b"ff", b"\r\n", b"\n", b"\r", b";x=1", b" ", b"hello", b"hello world",
+     b"0\r\n\r\n", b"5\r\nhello\r\n", b"X: y\r\n", b"\x00", b"fffffffffffffffff"]
 )  # fmt: skip
 CHUNKED_HEAD = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 CHUNKED_ANSWER = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -28,7 +29,7 @@ Verdict = tuple[list[Event], str | None]
 
 def pieces_of(data: bytes, cuts: list[int]) -> list[bytes]:
     edges = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
-    return [data[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    return [data[a:b] for a, b in pairwise(edges)]
 
 
 def serve(engine: NewEngine, pieces: list[bytes]) -> Verdict:
