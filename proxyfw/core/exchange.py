@@ -23,6 +23,7 @@ from . import heads
 from .answers import error_answer
 from .body import Passage
 from .fetch import Fetch, OriginStream
+from .hold import Holder
 from .scope import Scope
 from .settings import Settings
 
@@ -40,12 +41,12 @@ class Failed(Exception):
         self.status = status
 
 
-class Exchange:
+class Exchange(Holder):
     """One request and what comes of it."""
 
     __slots__ = (
-        "_answered", "_calls", "_client", "_closes", "_fetch", "_origin", "_resumed", "_scope", "_settings",
-        "_told", "_upload", "flow", "switched",
+        "_answered", "_calls", "_client", "_closes", "_fetch", "_origin", "_scope", "_settings", "_told",
+        "_upload", "switched",
     )  # fmt: skip
 
     def __init__(
@@ -58,7 +59,7 @@ class Exchange:
         task: asyncio.Task[Any],
     ) -> None:
         """*task* is the one that will `run` it."""
-        self.flow = flow
+        super().__init__(flow)
         self.switched: OriginStream | None = None
         """Set when the origin answered 101: what follows on both sides is not HTTP any more."""
         self._client = client
@@ -68,7 +69,6 @@ class Exchange:
         self._scope = Scope(task)
         self._origin: OriginStream | None = None
         self._upload: asyncio.Task[None] | None = None
-        self._resumed: asyncio.Event | None = None
         self._answered = False
         """The head of the answer is on its way: the client cannot be told of errors any more."""
         self._closes = False
@@ -350,33 +350,15 @@ class Exchange:
             self._scope.interrupt(Failed(str(reason), reason.status))
         else:
             self._scope.interrupt(Failed("client disconnected", None))
-        self._let_go()
-
-    # What a flow asks of the exchange that it lives in: proxyfw.flow.Control
+        self.let_go()
 
     def kill(self) -> None:
+        """Break off both sides now, whatever is under way. With `Holder` this is a `proxyfw.flow.Control`."""
         self._scope.interrupt(Failed(Error.KILLED_MESSAGE, None))
         self._client.abort()
         if self._origin:
             self._origin.abort()
-        self._let_go()
-
-    def resume(self) -> None:
-        if self._resumed:
-            self._resumed.set()
-            self._resumed = None
-
-    async def wait_for_resume(self) -> None:
-        if self._scope.interrupted:
-            self._let_go()
-            return
-        self._resumed = self._resumed or asyncio.Event()
-        await self._resumed.wait()
-
-    def _let_go(self) -> None:
-        """There is nothing left to hold the flow for."""
-        self.flow.intercepted = False
-        self.resume()
+        self.let_go()
 
 
 def _end(message: Message) -> list[Event]:

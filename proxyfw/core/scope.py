@@ -23,10 +23,6 @@ class Scope:
         self._inside = False
         self._reason: Exception | None = None
 
-    @property
-    def interrupted(self) -> bool:
-        return self._reason is not None
-
     def interrupt(self, reason: Exception) -> None:
         """Give up with *reason*; a second is ignored. From within the work it acts at the next `check`."""
         if self._reason is None:

@@ -143,9 +143,9 @@ class Session:
     async def _connect(self, peer: Peer, head: RequestHead) -> bool:
         """Answer CONNECT; True if there was a tunnel, which is closed now."""
         connect = Connect(self._house, self._pool, self.client, peer, head)
-        if not await connect.accept():
-            return False
         try:
+            if not await connect.accept():
+                return False
             await self._inside(peer.detach(), connect.route)
         except ConnectionProblem as e:
             log.info("%s: tunnel to %s: %s", self.client.peername, connect.route, e)

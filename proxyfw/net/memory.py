@@ -22,7 +22,7 @@ from .wire import HIGH_WATER, Address, Wire
 class MemoryWire(Wire):
     """One end of a pipe; `other` is the far end."""
 
-    __slots__ = ("_closing", "_incoming", "_paused", "_scheduled", "_size", "other")
+    __slots__ = ("_closing", "_finished", "_incoming", "_paused", "_scheduled", "_size", "other")
 
     other: MemoryWire
 
@@ -33,6 +33,7 @@ class MemoryWire(Wire):
         self._paused = False
         self._scheduled = False
         self._closing = False
+        self._finished = False
 
     def write(self, data: bytes) -> None:
         if self._closing or not data:
@@ -46,7 +47,8 @@ class MemoryWire(Wire):
             self.receiver.writable_changed()
 
     def write_eof(self) -> None:
-        if not self._closing and not self.other.closed:
+        if not (self._closing or self._finished or self.other.closed):
+            self._finished = True
             self.other._push(None)
 
     def pause(self) -> None:
