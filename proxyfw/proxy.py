@@ -247,9 +247,7 @@ def _key_log() -> KeyLog | None:
         return None
 
     def write(line: bytes) -> None:
-        with open(
-            path, "ab"
-        ) as file:  # opened for each line: nobody has to know when the last one was written
+        with open(path, "ab") as file:  # each time: nobody has to know which line is the last
             file.write(line)
 
     try:
