@@ -1,0 +1,232 @@
+"""Writes the pages under ``docs/reference`` that are made from the source: ``python docs/generate.py``.
+
+With ``--check`` it writes nothing and fails if a page is not what it would write.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import click
+
+from proxyfw import Proxy, connection, exceptions, flow, http, tls
+from proxyfw.addonmanager import installed
+from proxyfw.cli.main import program
+from proxyfw.hookspecs import GROUPS, HOOKS
+from proxyfw.options import Option
+
+PAGES = Path(__file__).parent / "reference"
+MADE = "<!-- Made by docs/generate.py: change the docstrings in the source, then run it. -->\n\n"
+
+DECLARED_ONLY = frozenset({
+    "http_connect_upstream", "websocket_start", "websocket_message", "websocket_end", "tcp_start",
+    "tcp_message", "tcp_end", "tcp_error", "udp_start", "udp_message", "udp_end", "udp_error", "dns_request",
+    "dns_response", "dns_error", "quic_start_client", "quic_start_server", "socks5_auth", "next_layer",
+    "update", "add_log",
+})  # fmt: skip
+"""Hooks that an addon may have already, and that nothing calls yet."""
+
+MODEL: dict[str, list[tuple[ModuleType, str]]] = {
+    "Flows": [(http, "HTTPFlow"), (flow, "Flow"), (flow, "Error")],
+    "HTTP": [(http, "Request"), (http, "Response"), (http, "Message"), (http, "Headers")],
+    "Connections": [(connection, "Connection"), (connection, "Client"), (connection, "Server")],
+    "TLS": [(tls, "ClientHelloData"), (tls, "ClientHello"), (tls, "TlsData")],
+}
+"""The classes of the page about the model, by where an addon finds them."""
+
+FLAGS = {"modes": "mode", "no_server": "server"}
+"""Parameters of the command line that set an option of another name."""
+
+
+def main() -> int:
+    stale = {name: text for name, text in pages().items() if read(PAGES / name) != text}
+    if "--check" in sys.argv:
+        for name in stale:
+            print(f"docs/reference/{name} is not up to date: run python docs/generate.py")
+        return bool(stale)
+    for name, text in stale.items():
+        (PAGES / name).write_text(text, encoding="utf-8")
+        print(f"wrote docs/reference/{name}")
+    return 0
+
+
+def read(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def pages() -> dict[str, str]:
+    """The generated pages by file name."""
+    makers: dict[str, Callable[[], Iterator[str]]] = {
+        "cli.md": cli_page,
+        "exceptions.md": exceptions_page,
+        "hooks.md": hooks_page,
+        "model.md": model_page,
+        "options.md": options_page,
+    }
+    return {name: MADE + "\n".join(make()) + "\n" for name, make in makers.items()}
+
+
+# Hooks
+
+
+def hooks_page() -> Iterator[str]:
+    yield "# Hooks\n"
+    yield (
+        "An addon takes part in the traffic through functions or methods of these names, plain or `async`. "
+        "What they call their argument does not matter. "
+        "[Loading and order](loading.md) says who is called when.\n"
+    )
+    for group in dict.fromkeys(GROUPS.values()):
+        yield f"## {group[0].upper()}{group[1:]}\n"
+        for name in (name for name in HOOKS if GROUPS[name] == group):
+            yield from hook_section(name)
+
+
+def hook_section(name: str) -> Iterator[str]:
+    yield f"### {name}\n"
+    parameters = inspect.signature(HOOKS[name]).parameters.values()
+    arguments = ", ".join(f"{p.name}: {p.annotation}" for p in parameters)
+    yield f"```python\ndef {name}({arguments}) -> None\n```\n"
+    if name in DECLARED_ONLY:
+        yield "*Not called yet: it is declared so that addons can have it.*\n"
+    yield text_of(HOOKS[name]) + "\n"
+
+
+# Options
+
+
+def options_page() -> Iterator[str]:
+    ours = [name for name, entry in installed().items() if entry.dist and entry.dist.name == "proxyfw"]
+    options = Proxy(default_addons=ours).options
+    declared = [options.option(name) for name in options]
+    yield "# Options\n"
+    yield (
+        "Set them with `--set NAME=VALUE`, with the flag where there is one, with `Proxy(NAME=VALUE)`, or "
+        "from an addon with `ctx.options.NAME = VALUE`. A wrong value changes nothing and says what is wrong. "
+        "Sizes are numbers of bytes, or `64k`, `5m`, `1g`; times are seconds.\n"
+    )
+    for source in dict.fromkeys(option.source for option in declared):
+        yield "## The proxy\n" if source == "proxyfw" else f"## Addon {source}\n"
+        yield "| Option | Type | Default | |\n|---|---|---|---|"
+        yield from (row(option) for option in declared if option.source == source)
+        yield ""
+
+
+def row(option: Option) -> str:
+    default = "" if option.default in (None, []) else f"`{shown(option.default)}`"
+    kind = str(option.kind).replace(" or None", ", may be unset")
+    choices = "" if option.choices is None else f" One of {', '.join(f'`{c}`' for c in option.choices)}."
+    flag = f" Flag: `{flags()[option.name]}`." if option.name in flags() else ""
+    return f"| `{option.name}` | {kind} | {default} | {cell(option.help + choices + flag)} |"
+
+
+def shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return " ".join(value) if isinstance(value, list | tuple) else str(value)
+
+
+def flags() -> dict[str, str]:
+    """The flag for each option that has one."""
+    named = {FLAGS.get(p.name or "", p.name or ""): p for p in program.params if isinstance(p, click.Option)}
+    return {name: " ".join(p.opts) for name, p in named.items()}
+
+
+def cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("<", "&lt;")
+
+
+# The command line
+
+
+def cli_page() -> Iterator[str]:
+    yield "# Command line\n"
+    for words in commands(program, ["proxyfw"]):
+        yield f"## {' '.join(words)}\n"
+        yield f"```text\n{help_of(words)}\n```\n"
+
+
+def commands(command: click.Command, words: list[str]) -> Iterator[list[str]]:
+    yield words
+    if isinstance(command, click.Group):
+        for name in sorted(command.commands):
+            yield from commands(command.commands[name], [*words, name])
+
+
+def help_of(words: list[str]) -> str:
+    context: click.Context | None = None
+    command: click.Command = program
+    for word in words:
+        if isinstance(command, click.Group) and context is not None:
+            command = command.commands[word]
+        context = click.Context(
+            command, parent=context, info_name=word, terminal_width=90, max_content_width=90,
+            help_option_names=["-h", "--help"],
+        )  # fmt: skip
+    assert context
+    return command.get_help(context)
+
+
+# Exceptions and the model
+
+
+def exceptions_page() -> Iterator[str]:
+    yield "# Exceptions\n"
+    tree = inspect.getdoc(exceptions) or ""
+    yield tree.partition("\n\n")[0] + "\n"
+    yield "```text\n" + tree.partition("\n\n")[2].strip() + "\n```\n"
+    yield "All are in `proxyfw.exceptions`; those above `ConnectionProblem` are in `proxyfw` too.\n"
+    for kind in vars(exceptions).values():
+        if inspect.isclass(kind):
+            yield f"## {kind.__name__}\n\n{text_of(kind)}\n"
+
+
+def model_page() -> Iterator[str]:
+    yield "# Flows and what they hold\n"
+    yield "What hooks are given. Names and meanings are those that the field knows from mitmproxy.\n"
+    for title, places in MODEL.items():
+        yield f"## {title}\n"
+        for module, name in places:
+            kind = getattr(module, name)
+            yield f"### {module.__name__}.{name}\n\n{text_of(kind)}\n"
+            yield from (f"- **`{member}`** {about}" for member, about in members(kind).items())
+            yield ""
+
+
+def members(kind: type) -> dict[str, str]:
+    """Public members that *kind* itself has, with what their docstrings say first."""
+    found: dict[str, tuple[str, str]] = {}
+    for owner in own_bases(kind):
+        for name, member in vars(owner).items():
+            target = getattr(member, "fget", None) or getattr(member, "__func__", member)
+            if name.startswith("_") or not (isinstance(member, property) or inspect.isroutine(target)):
+                continue
+            arguments = "" if isinstance(member, property) else signature_of(target)
+            found.setdefault(name, (name + arguments, text_of(target).partition("\n\n")[0]))
+    return dict(found.values())
+
+
+def own_bases(kind: type) -> Iterable[type]:
+    """*kind* and its bases that have no section of their own."""
+    documented = {getattr(module, name) for places in MODEL.values() for module, name in places} - {kind}
+    return (base for base in kind.__mro__ if base.__module__.startswith("proxyfw") and base not in documented)
+
+
+def signature_of(function: Callable[..., Any]) -> str:
+    parameters = inspect.signature(function).parameters
+    return f"({', '.join(name for name in parameters if name not in ('self', 'cls'))})"
+
+
+def text_of(thing: Any) -> str:
+    """The docstring of *thing* as Markdown."""
+    return re.sub(r"``(.+?)``", r"`\1`", inspect.getdoc(thing) or "").strip()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
