@@ -39,6 +39,7 @@ __all__ = [
     "Gate",
     "MemoryNetwork",
     "Origin",
+    "Recorder",
     "World",
     "addon_test_context",
     "client_connection",
@@ -294,6 +295,31 @@ class Gate:
         self._open.set()
 
 
+class Recorder:
+    """An addon that notes in `hooks` what HTTP flows go through: names of hooks, errors with their message."""
+
+    def __init__(self) -> None:
+        self.hooks: list[str] = []
+
+    def requestheaders(self, flow: HTTPFlow) -> None:
+        self.hooks.append("requestheaders")
+
+    def request(self, flow: HTTPFlow) -> None:
+        self.hooks.append("request")
+
+    def responseheaders(self, flow: HTTPFlow) -> None:
+        self.hooks.append("responseheaders")
+
+    def response(self, flow: HTTPFlow) -> None:
+        self.hooks.append("response")
+
+    def error(self, flow: HTTPFlow) -> None:
+        self.hooks.append(f"error: {flow.error}")
+
+    def flow_end(self, flow: Flow) -> None:
+        self.hooks.append("flow_end")
+
+
 class World:
     """A running proxy on a network in memory, and what is around it."""
 
@@ -347,7 +373,7 @@ async def world(
     """
     network = MemoryNetwork()
     with tempfile.TemporaryDirectory() as confdir:
-        options = {"confdir": confdir, **options}
+        options = {"confdir": confdir, "shutdown_timeout": 0.01, **options}
         proxy = Proxy(options, addons=addons, default_addons=default_addons, network=network)
         around = World(proxy, network)
         proxy.addons.add(around, "world")

@@ -5,33 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from proxyfw.http import HTTPFlow, Response
-from proxyfw.testing import world
+from proxyfw.testing import Recorder, world
 
 GET = b"GET http://example.com/a?b HTTP/1.1\r\nHost: example.com\r\nX-Case: Kept\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
-
-
-class Recorder:
-    def __init__(self) -> None:
-        self.hooks: list[str] = []
-
-    def requestheaders(self, flow: HTTPFlow) -> None:
-        self.hooks.append("requestheaders")
-
-    def request(self, flow: HTTPFlow) -> None:
-        self.hooks.append("request")
-
-    def responseheaders(self, flow: HTTPFlow) -> None:
-        self.hooks.append("responseheaders")
-
-    def response(self, flow: HTTPFlow) -> None:
-        self.hooks.append("response")
-
-    def error(self, flow: HTTPFlow) -> None:
-        self.hooks.append(f"error: {flow.error}")
-
-    def flow_end(self, flow: HTTPFlow) -> None:
-        self.hooks.append("flow_end")
 
 
 async def test_a_request_is_forwarded_in_origin_form_and_its_answer_returned() -> None:
