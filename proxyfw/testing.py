@@ -296,7 +296,7 @@ class Gate:
 
 
 class Recorder:
-    """An addon that notes in `hooks` what HTTP flows go through: names of hooks, errors with their message."""
+    """An addon that notes in `hooks` what HTTP flows go through, errors with their message."""
 
     def __init__(self) -> None:
         self.hooks: list[str] = []
