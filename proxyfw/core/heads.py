@@ -9,6 +9,7 @@ from functools import lru_cache
 from proxyfw.exceptions import ProtocolError
 from proxyfw.http import Headers, Message, Request, Response
 from proxyfw.protocol.events import END, Data, Event, RawHeaders, RequestHead, ResponseHead, Trailers
+from proxyfw.protocol.fields import notable
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -24,6 +25,8 @@ _AUTHORITY = re.compile(
     rb"(?:\[(?P<ip6>[0-9A-Fa-f:.%]+)\]|(?P<name>[^\[\]@/:\s]+))(?::(?P<port>[0-9]{0,5}))?"
 )
 _ENDLESS = ("text/event-stream", "multipart/x-mixed-replace", "application/grpc")
+_NEVER_STOPPED = frozenset({b"transfer-encoding", b"content-length", b"host"})
+"""What a Connection field may not take away: the message would mean something else."""
 _BODILESS = frozenset({204, 304})
 
 
@@ -63,7 +66,7 @@ def request_from(head: RequestHead, route: Route | None, now: float) -> Request:
         scheme = (head.scheme or b"http").decode().lower()
         if scheme not in DEFAULT_PORTS:
             raise ProtocolError(f"the scheme {scheme[:40]!r} is not http or https")
-        authority = head.authority or _host_field(head.headers)
+        authority = head.authority or notable(head.headers).get(b"host")
         if not authority:
             raise ProtocolError("the request names no host: neither in its target nor in a Host header")
         host, port = split_authority(authority, DEFAULT_PORTS[scheme])
@@ -71,13 +74,6 @@ def request_from(head: RequestHead, route: Route | None, now: float) -> Request:
         host, port, head.method, scheme.encode(), head.authority, head.target, head.version,
         Headers.wrap(head.headers), b"", None, now, None,
     )  # fmt: skip
-
-
-def _host_field(headers: RawHeaders) -> bytes:
-    for name, value in headers:
-        if len(name) == 4 and name.lower() == b"host":
-            return value
-    return b""
 
 
 def response_from(head: ResponseHead, now: float) -> Response:
@@ -91,20 +87,23 @@ def has_body(request: Request, response: Response) -> bool:
 
 def request_head(request: Request, streamed: bool) -> RequestHead:
     """*request* as it goes to the origin: its hop-by-hop fields stay here."""
-    fields = _end_to_end(request.headers.fields, _REQUEST_STOPPERS, wants_upgrade(request))
+    fields = request.headers.fields
+    found = notable(fields)
+    fields = _end_to_end(fields, found, _REQUEST_STOPPERS, _upgrades(found))
     body = None if streamed else request.raw_content
-    return RequestHead(
-        request.method_bytes, request.path_bytes, _framed(fields, body, bool(body), streamed, request)
-    )
+    fields = _framed(fields, found, body, bool(body), streamed, request)
+    return RequestHead(request.method_bytes, request.path_bytes, fields)
 
 
 def response_head(response: Response, request: Request, streamed: bool, close: bool) -> ResponseHead:
     """*response* as it goes to the client; *close* says that the connection ends with it."""
     switching = response.status_code == 101
-    fields = _end_to_end(response.headers.fields, _RESPONSE_STOPPERS, switching)
+    fields = response.headers.fields
+    found = notable(fields)
+    fields = _end_to_end(fields, found, _RESPONSE_STOPPERS, switching)
     if has_body(request, response) and not switching:
         body = None if streamed else response.raw_content
-        fields = _framed(fields, body, not streamed, streamed, response)
+        fields = _framed(fields, found, body, not streamed, streamed, response)
     if close:
         fields = [*fields, (b"Connection", b"close")]
     return ResponseHead(response.status_code, fields, response.reason_bytes)
@@ -121,48 +120,43 @@ def body_events(message: Message, with_body: bool) -> list[Event]:
     return events
 
 
-def wants_upgrade(request: Request) -> bool:
-    """Whether *request* asks for another protocol that we can tunnel. RFC 9110 section 7.8."""
-    for name, value in request.headers.fields:
-        if len(name) == 7 and name.lower() == b"upgrade":
-            return not value.lower().startswith(b"h2c")
-    return False
+def _upgrades(found: dict[bytes, bytes]) -> bool:
+    """Whether a request asks for another protocol that we can tunnel. RFC 9110 section 7.8."""
+    return b"upgrade" in found and not found[b"upgrade"].lower().startswith(b"h2c")
 
 
-def _end_to_end(fields: RawHeaders, stoppers: frozenset[bytes], upgrade: bool) -> RawHeaders:
-    """*fields* without those for this hop; the very list if there are none."""
-    stopped = [name for name, _ in fields if name.lower() in stoppers]
+def _end_to_end(
+    fields: RawHeaders, found: dict[bytes, bytes], stoppers: frozenset[bytes], upgrade: bool
+) -> RawHeaders:
+    """*fields* without those for this hop; the very list if there are none. *found*: the notable ones."""
+    stopped = stoppers.intersection(found)
     if not stopped:
         return fields
-    names = {name.lower() for name in stopped}
-    for name, value in fields:
-        if name.lower() in (b"connection", b"proxy-connection"):
-            names.update(token.strip().lower() for token in value.split(b","))
-    names.discard(b"transfer-encoding")
-    names.discard(b"content-length")
-    names.discard(b"host")
-    kept = [field for field in fields if field[0].lower() not in names]
-    if upgrade:
-        kept += [field for field in fields if field[0].lower() == b"upgrade"]
-        kept.append((b"Connection", b"Upgrade"))
+    for name in (b"connection", b"proxy-connection"):
+        if name in found:
+            stopped |= {token.strip().lower() for token in found[name].split(b",")} - _NEVER_STOPPED
+    kept = [field for field in fields if field[0].lower() not in stopped]
+    if upgrade and b"upgrade" in found:
+        kept += [(b"Upgrade", found[b"upgrade"]), (b"Connection", b"Upgrade")]
     return kept
 
 
 def _framed(
-    fields: RawHeaders, body: bytes | None, needed: bool, streamed: bool, message: Message
+    fields: RawHeaders,
+    found: dict[bytes, bytes],
+    body: bytes | None,
+    needed: bool,
+    streamed: bool,
+    message: Message,
 ) -> RawHeaders:
     """*fields* with a Content-Length that is true. RFC 9112 section 6.
 
     A chunked message stays chunked. A length that a transforming stream makes unknowable is dropped, and
     the codec chooses the framing then.
     """
-    length = None
-    for name, value in fields:
-        size = len(name)
-        if size == 17 and name.lower() == b"transfer-encoding":
-            return fields
-        if size == 14 and name.lower() == b"content-length":
-            length = value
+    if b"transfer-encoding" in found:
+        return fields
+    length = found.get(b"content-length")
     if streamed:
         if length is None or not callable(message.stream):
             return fields
@@ -185,10 +179,14 @@ def is_endless(response: Response) -> bool:
 
 def ends_with_connection(response: Response) -> bool:
     """Whether only the end of the connection tells where the body ends. RFC 9112 section 6.3."""
-    return response.version_bytes.startswith(b"HTTP/1") and "transfer-encoding" not in response.headers
+    return response.version_bytes.startswith(b"HTTP/1") and not is_chunked(response)
+
+
+def is_chunked(message: Message) -> bool:
+    return b"transfer-encoding" in notable(message.headers.fields)
 
 
 def declared_length(message: Message) -> int | None:
     """The length that *message* says its body has."""
-    value = message.headers.get("content-length")
-    return int(value) if value and value.isdigit() else None
+    value = notable(message.headers.fields).get(b"content-length", b"")
+    return int(value) if value.isdigit() else None

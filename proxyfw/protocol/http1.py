@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from proxyfw.exceptions import LocalProtocolError, ProtocolError
 from proxyfw.protocol.events import END, Data, Event, Informational, RawHeaders, RequestHead, ResponseHead
+from proxyfw.protocol.fields import notable
 from proxyfw.protocol.http1_buffer import HeadBuffer
 from proxyfw.protocol.http1_codec import Codec, Reading, Writing
 from proxyfw.protocol.http1_engine import NewEngine
@@ -23,7 +24,6 @@ from proxyfw.protocol.http1_head import (
     is_text,
     is_token,
     keeps_alive,
-    known_fields,
     parse_request_line,
     parse_status_line,
     quote,
@@ -80,7 +80,7 @@ class ServerCodec(Codec):
             return
         (method, target, version), headers, rest = found
         scheme, authority, path = split_target(method, target)
-        known = known_fields(headers)
+        known = notable(headers)
         check_host(headers, known)
         length = body_length(known, version)
         if method == b"CONNECT" and length not in (0, UNDECLARED):
@@ -142,7 +142,7 @@ class ServerCodec(Codec):
             raise LocalProtocolError(f"status {event.status} of a response is out of range")
         if self._writing is not Writing.HEAD:
             raise LocalProtocolError("events out of order for HTTP/1: a second response")
-        known = known_fields(event.headers)
+        known = notable(event.headers)
         length = self._declared_length(known)
         fields = write_fields(event.headers)
         if self._method == b"CONNECT" and event.status < 300:
@@ -247,7 +247,7 @@ class ClientCodec(Codec):
             events.append(Informational(status, headers, reason, version))
 
     def _read_response(self, head: ResponseHead, rest: bytes, events: list[Event]) -> None:
-        known = known_fields(head.headers)
+        known = notable(head.headers)
         length = body_length(known, head.version)
         if head.status == 101 and not self._upgrade:
             raise ProtocolError("answered 101 to a request without Upgrade")
@@ -271,7 +271,7 @@ class ClientCodec(Codec):
         if not is_token(event.method):
             raise LocalProtocolError(f"request method {quote(event.method)} is not allowed")
         target = self._target(event)
-        known = known_fields(event.headers)
+        known = notable(event.headers)
         fields = write_fields(event.headers)
         length = self._declared_length(known)
         self._check_whole(length, rest)

@@ -10,6 +10,7 @@ import re
 
 from proxyfw.exceptions import LocalProtocolError, ProtocolError
 from proxyfw.protocol.events import RawHeaders
+from proxyfw.protocol.fields import NOTABLE
 
 CHUNKED = -1
 """Body length of a message in chunked coding."""
@@ -30,8 +31,7 @@ _ABSOLUTE = re.compile(rb"([A-Za-z][A-Za-z0-9+.\-]*+)://([^/?]*+)(.*+)", re.DOTA
 _AUTHORITY = re.compile(
     rb"(?:\[[0-9A-Za-z:.%_~\-]++\]|[^\x00-\x20\x7f\"#/:<>?@\[\\\]^`{|}]++)(?::([0-9]{1,5}))?"
 )
-_KNOWN = frozenset({b"content-length", b"transfer-encoding", b"connection", b"upgrade", b"expect", b"host"})
-_NOT_IN_TRAILERS = _KNOWN | {b"trailer", b"te", b"keep-alive", b"proxy-connection", b"content-encoding"}
+_NOT_IN_TRAILERS = NOTABLE | {b"trailer", b"content-encoding"}
 
 
 def quote(data: bytes | bytearray) -> str:
@@ -85,16 +85,6 @@ def _fault(block: bytes) -> str:
     if not _ONE_TOKEN.fullmatch(name):
         return f"header name with a character that is not allowed: {quote(name)}"
     return f"control character in the value of header {name.decode('ascii')}: {quote(line)}"
-
-
-def known_fields(headers: RawHeaders) -> dict[bytes, bytes]:
-    """Collect fields that decide framing and persistence, by lower-case name; repeated ones are joined."""
-    found: dict[bytes, bytes] = {}
-    for name, value in headers:
-        key = name.lower()
-        if key in _KNOWN:
-            found[key] = found[key] + b", " + value if key in found else value
-    return found
 
 
 def check_host(headers: RawHeaders, known: dict[bytes, bytes]) -> None:
