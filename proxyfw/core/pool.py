@@ -152,11 +152,11 @@ class OriginPeer(Peer):
 
     def release(self) -> None:
         flow, self.flow = self.flow, None
+        if self._uses == 0:
+            self._remember_session()
         if self.gone or self.unread or not self.codec.reusable:
             self.close()
             return
-        if self._uses == 0:
-            self._remember_session()
         if flow and _authenticates_connection(flow) and self.key[-1] is not flow.client_conn:
             self.key = (*self.key, flow.client_conn)
         self._uses += 1
