@@ -307,6 +307,25 @@ def test_chunks_are_bytes_and_carry_the_time(monkeypatch: pytest.MonkeyPatch) ->
         TCPMessage(True, "text")  # type: ignore[arg-type]
 
 
+def test_old_messages_are_forgotten_and_counted() -> None:
+    flow = TCPFlow(*connections(), live=True)
+    for number in range(100):
+        flow.keep(TCPMessage(True, b"%02d" % number + bytes(998), 1.0), 20_000)
+        assert sum(len(m.content) for m in flow.messages) <= 20_000
+        assert flow.messages[-1].content.startswith(b"%02d" % number)
+    assert flow.forgotten + len(flow.messages) == 100
+    assert flow.forgotten > 50
+    twin = flow.copy()
+    assert twin.forgotten == flow.forgotten
+    twin.keep(TCPMessage(False, bytes(50_000), 1.0), 20_000)
+    assert len(twin.messages) == 1
+
+
+def test_nothing_can_be_injected_into_a_flow_that_is_over() -> None:
+    with pytest.raises(ProxyfwError, match="not under way"):
+        TCPFlow(*connections()).inject(True, b"x")
+
+
 def test_flows_can_be_weakly_referenced_and_die_without_the_collector() -> None:
     gc.disable()
     try:
