@@ -23,7 +23,7 @@ from .pool import Pool
 log = logging.getLogger("proxyfw")
 
 
-class Connect(Holder):
+class Connect(Holder[HTTPFlow]):
     """One CONNECT request and its flow, which lasts as long as the tunnel."""
 
     __slots__ = ("_calls", "_house", "_peer", "_pool", "route")

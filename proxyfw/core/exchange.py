@@ -41,7 +41,7 @@ class Failed(Exception):
         self.status = status
 
 
-class Exchange(Holder):
+class Exchange(Holder[HTTPFlow]):
     """One request and what comes of it."""
 
     __slots__ = (

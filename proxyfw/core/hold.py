@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Generic, TypeVar
 
-from proxyfw.http import HTTPFlow
+from proxyfw.flow import Flow
+
+F = TypeVar("F", bound=Flow)
 
 
-class Holder:
+class Holder(Generic[F]):
     """Holds one flow at a time of its choosing; the waiting half of a `proxyfw.flow.Control`."""
 
     __slots__ = ("_over", "_resumed", "flow")
 
-    def __init__(self, flow: HTTPFlow) -> None:
+    def __init__(self, flow: F) -> None:
         self.flow = flow
         self._over = False
         self._resumed: asyncio.Event | None = None
