@@ -31,7 +31,7 @@ class Passage:
     async def end(self) -> None:
         """There are no more pieces."""
         await self._transform(b"")
-        if self._pieces:
+        if self._pieces or self._left:
             self._message.raw_content = b"".join(self._pieces)
 
     async def _transform(self, piece: bytes) -> None:
