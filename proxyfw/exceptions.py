@@ -7,6 +7,7 @@ ProxyfwError
 ├── CertificateError    an authority or leaf file cannot be used
 └── ConnectionProblem   one connection or exchange failed; never reaches an addon as an exception
     ├── ProtocolError       the other side sent what the protocol forbids
+    │   └── WebSocketError      … on a WebSocket
     ├── LocalProtocolError  we were about to send what the protocol forbids (an addon's edit, most likely)
     ├── ConnectError        no connection could be made
     ├── TlsError            a handshake failed, or a certificate was not acceptable
@@ -44,6 +45,14 @@ class ProtocolError(ConnectionProblem):
     def __init__(self, message: str, status: int = 400) -> None:
         super().__init__(message)
         self.status = status
+
+
+class WebSocketError(ProtocolError):
+    """The other side broke the WebSocket protocol. *code* is the close code it is to be told. RFC 6455."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class LocalProtocolError(ConnectionProblem):
