@@ -38,8 +38,7 @@ async def secure(house: House, wire: Wire, server: Server, client: Client) -> Tl
         if ours:
             house.origin_contexts.check_name(ssl, server.sni or host)
     except (ConnectionProblem, CertificateError) as e:
-        remedy = _REMEDY if str(e).startswith("its certificate") else ""
-        server.error = f"TLS with {host}:{port} failed: {e}{remedy}"
+        server.error = f"TLS with {host}:{port} failed: {e}{_remedy(str(e))}"
         await calls.call(hookspecs.tls_failed_server, data)
         raise TlsError(server.error) from e
     note_facts(server, ssl)
@@ -47,7 +46,14 @@ async def secure(house: House, wire: Wire, server: Server, client: Client) -> Tl
     return secured
 
 
-_REMEDY = " (ssl_verify_upstream_trusted_ca names other authorities, ssl_insecure turns verification off)"
+def _remedy(problem: str) -> str:
+    if problem.startswith("its certificate"):
+        return (
+            " (ssl_verify_upstream_trusted_ca names other authorities, ssl_insecure turns verification off)"
+        )
+    if "handshake_failure" in problem:
+        return " (it accepts none of our ciphers, or insists on a client certificate: see client_certs)"
+    return ""
 
 
 def note_facts(connection: Connection, ssl: SSL.Connection) -> None:

@@ -41,7 +41,8 @@ class Pool:
             server.sni = sni
         server.tls = request.scheme_bytes == b"https"
         server.sni = (server.sni or request.host) if server.tls else None
-        key = (server.tls, *address, server.sni)
+        contexts = self._house.origin_contexts if server.tls else None  # others since the options changed
+        key = (contexts, *address, server.sni)
         if not fresh and (peer := self._take((*key, client)) or self._take(key)):
             flow.server_conn = peer.server
         else:

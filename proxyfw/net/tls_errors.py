@@ -24,6 +24,7 @@ _REASONS = {
     "no protocols available": "no TLS version is allowed: check the tls_version_* options",
     "unsupported protocol": "it offers no TLS version that we allow (see the tls_version_* options)",
     "tlsv1 alert protocol version": "it allows no TLS version that we offer (see the tls_version_* options)",
+    "tlsv13 alert certificate required": "it insists on a client certificate (see the option client_certs)",
     "no shared cipher": "there is no cipher that both sides allow",
     "wrong version number": "what it sent is not TLS",
     "http request": "it spoke plain HTTP where TLS was expected",
