@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 
 from OpenSSL import SSL
 
 from proxyfw.exceptions import TlsError
+from proxyfw.protocol.tls import Records
 
 from .tls_errors import readable
 from .wire import Wire
@@ -19,12 +21,13 @@ _HANDSHAKE = 8192
 class TlsWire(Wire):
     """The plain text side of a TLS connection over *inner*; `handshake` comes first."""
 
-    __slots__ = ("_shaking", "inner", "ssl")
+    __slots__ = ("_records", "_shaking", "inner", "ssl")
 
     def __init__(self, inner: Wire, ssl: SSL.Connection) -> None:
         super().__init__(inner.peername, inner.sockname)
         self.inner = inner
         self.ssl = ssl
+        self._records = Records()
         self._shaking: asyncio.Future[None] | None = None
 
     async def handshake(self, timeout: float) -> None:
@@ -73,11 +76,12 @@ class TlsWire(Wire):
     # What the inner wire calls
 
     def data_received(self, data: bytes) -> None:
+        complete = self._records.completed_by(data)
         self.ssl.bio_write(data)
         if self._shaking and not self._shaking.done():
             self._shake()
-        else:
-            self._read()
+        elif complete:
+            self._read(complete)
 
     def eof_received(self) -> None:
         self._give_up("the other side closed the connection during the TLS handshake")
@@ -105,17 +109,18 @@ class TlsWire(Wire):
         else:
             self._flush(_HANDSHAKE)
             self._shaking.set_result(None)
-            self._read()
+            self._read(sys.maxsize)
 
     def _give_up(self, reason: str) -> None:
         if self._shaking and not self._shaking.done():
             self._shaking.set_exception(TlsError(reason))
 
-    def _read(self) -> None:
+    def _read(self, records: int) -> None:
+        """Decrypt at most so many *records*: asking OpenSSL for one that is not there costs an exception."""
         recv, parts = self.ssl.recv, []
         ended, error = False, None
         try:
-            while True:
+            for _ in range(records):
                 parts.append(recv(_RECORD))
         except SSL.WantReadError:
             if not parts:

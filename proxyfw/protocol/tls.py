@@ -119,20 +119,40 @@ def starts_like_tls(data: bytes | bytearray) -> bool | None:
     return None if len(data) < 3 else data[2] <= 4
 
 
-def complete_records(data: bytes | bytearray) -> int:
-    """How many bytes at the start of *data* form whole TLS records.
+class Records:
+    """Counts the TLS records that a stream of bytes completes, whatever pieces it comes in.
 
-    Raises:
-        ProtocolError: what should be the header of a record is not one.
-
+    What is no record is counted somehow and refused by who decrypts it.
     """
-    end = 0
-    while len(data) - end >= _HEADER:
-        following = end + _HEADER + _fragment_length(data, end)
-        if following > len(data):
-            break
-        end = following
-    return end
+
+    __slots__ = ("_header", "_left")
+
+    def __init__(self) -> None:
+        self._header = b""
+        """The beginning of a record header that is not complete."""
+        self._left = 0
+        """Bytes that the present record still lacks."""
+
+    def completed_by(self, data: bytes) -> int:
+        """How many records end within *data*, the next piece of the stream."""
+        if self._header:
+            data = self._header + data
+            self._header = b""
+        size = len(data)
+        if self._left > size:
+            self._left -= size
+            return 0
+        position, count = self._left, int(self._left > 0)
+        while position + _HEADER <= size:
+            position += _HEADER + (data[position + 3] << 8 | data[position + 4])
+            if position <= size:
+                count += 1
+        if position > size:
+            self._left = position - size
+        else:
+            self._left = 0
+            self._header = data[position:]
+        return count
 
 
 def read_client_hello(data: bytes | bytearray) -> ClientHello | None:

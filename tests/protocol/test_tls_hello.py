@@ -289,19 +289,18 @@ def test_start_of_tls_is_told_from_anything_else(data: bytes, answer: bool | Non
     assert tls.starts_like_tls(data) is answer
 
 
-def test_whole_records_are_counted() -> None:
+def test_whole_records_are_counted_when_their_last_byte_comes() -> None:
     first, second = record(b"abc", kind=23), record(b"", kind=23)
-    assert tls.complete_records(b"") == 0
-    assert tls.complete_records(first[:4]) == 0
-    assert tls.complete_records(first[:-1]) == 0
-    assert tls.complete_records(first) == len(first)
-    assert tls.complete_records(first + second + first[:6]) == len(first + second)
-
-
-@pytest.mark.parametrize("data", [b"HTTP/1.1 200 OK", b"\x17\x02\x00\x00\x00", b"\x17\x03\x03\x48\x01"])
-def test_what_is_no_record_is_refused(data: bytes) -> None:
-    with pytest.raises(ProtocolError, match="TLS record"):
-        tls.complete_records(data)
+    records = tls.Records()
+    assert [records.completed_by(piece) for piece in (first, first[:4], first[4:-1], first[-1:])] == [
+        1,
+        0,
+        0,
+        1,
+    ]
+    assert records.completed_by(first + second + first[:6]) == 2
+    assert records.completed_by(first[6:] + second + second[:2]) == 2
+    assert records.completed_by(second[2:]) == 1
 
 
 @pytest.mark.parametrize(
