@@ -1,0 +1,54 @@
+"""Which event loop the proxy runs on, and how signals reach it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+VARIABLE = "PROXYFW_LOOP"
+"""``asyncio`` or ``uvloop``; otherwise uvloop where it is installed."""
+INTERRUPTED = 130
+
+
+def new_loop() -> asyncio.AbstractEventLoop:
+    """A loop of the kind that the environment asks for. Raises ImportError if that is not installed."""
+    wanted = os.environ.get(VARIABLE, "")
+    if wanted != "asyncio":
+        try:
+            import uvloop
+        except ImportError:
+            if wanted == "uvloop":
+                raise
+        else:
+            return uvloop.new_event_loop()
+    return asyncio.new_event_loop()
+
+
+@contextmanager
+def stopped_by_signals(stop: Callable[[], object]) -> Iterator[None]:
+    """Call *stop* in the running loop at the first SIGINT or SIGTERM; a SIGINT after that ends the process.
+
+    These are plain signal handlers, not the loop's, so that the second one works even where a script has the
+    loop in its hands.
+    """
+    loop = asyncio.get_running_loop()
+    stopping = False
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        nonlocal stopping
+        if stopping and number == signal.SIGINT:
+            os._exit(INTERRUPTED)
+        if not stopping:
+            stopping = True
+            loop.call_soon_threadsafe(stop)
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
