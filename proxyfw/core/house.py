@@ -38,6 +38,8 @@ class House:
     """Where `proxyfw.ctx` is this proxy: stories run in copies of it."""
     ignore_hosts: Sequence[re.Pattern[str]] = ()
     allow_hosts: Sequence[re.Pattern[str]] = ()
+    tcp_hosts: Sequence[re.Pattern[str]] = ()
+    udp_hosts: Sequence[re.Pattern[str]] = ()
     own_addresses: list[Address] = field(default_factory=list)
     """Where this proxy listens."""
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from proxyfw.exceptions import OptionsError
 from proxyfw.net.contexts import VERSIONS
+from proxyfw.net.network import is_ip
+from proxyfw.net.wire import Address
 from proxyfw.options import Options, parse_size
 from proxyfw.protocol.http1_engine import NewEngine, engine_named
 
@@ -88,6 +91,35 @@ CHOICES: list[tuple[str, str, list[str], str]] = [
     ),
     ("tls_version_client_min", "TLS1_2", _TLS_VERSIONS, "Lowest TLS version for clients."),
     ("tls_version_client_max", "UNBOUNDED", _TLS_VERSIONS, "Highest TLS version for clients."),
+    (
+        "tcp_hosts",
+        Sequence[str],
+        [],
+        "Regex on host:port: raw TCP, even if it looks like HTTP; TLS is still opened.",
+    ),
+    ("udp_hosts", Sequence[str], [], "Regex on host:port: raw UDP, even in a mode that speaks DNS."),
+    (
+        "show_ignored_hosts",
+        bool,
+        False,
+        "What is passed through without interception makes TCP flows all the same.",
+    ),
+    ("rawtcp", bool, True, "Carry what is neither TLS nor HTTP as raw TCP; off: close such connections."),
+    (
+        "keep_messages",
+        str | None,
+        "1m",
+        "At most this much of the latest messages is kept in a TCP or UDP flow. k, m, g.",
+    ),
+    ("udp_idle_timeout", float, 60.0, "Seconds without a datagram after which a UDP flow ends."),
+    (
+        "dns_name_servers",
+        Sequence[str],
+        [],
+        "IP[:port] of the servers that mode dns asks; none: those of the system.",
+    ),
+    ("dns_use_hosts_file", bool, True, "Mode dns answers names in the system's hosts file by itself."),
+    ("dns_timeout", float, 4.0, "Seconds one name server is waited for."),
     ("tls_version_server_min", "TLS1_2", _TLS_VERSIONS, "Lowest TLS version for origins."),
     ("tls_version_server_max", "UNBOUNDED", _TLS_VERSIONS, "Highest TLS version for origins."),
 ]
@@ -128,19 +160,32 @@ class Settings:
             body_limit=_size(options, "body_size_limit"),
             capture_limit=int(_size(options, "capture_limit")) if options.store_streamed_bodies else 0,
             max_head_size=int(_size(options, "max_head_size")),
+    udp_idle_timeout: float
+    dns_timeout: float
             eager=options.connection_strategy == "eager",
+    rawtcp: bool
+    show_ignored_hosts: bool
+    keep_messages: float
+    """Of each TCP or UDP flow; bytes."""
+    name_servers: tuple[Address, ...]
+    use_hosts_file: bool
             http1_engine=_engine(options),
             **{name: _seconds(options, name) for name in _TIMES},
         )
 
     @property
     def shortest_timeout(self) -> float:
-        return min(self.idle_timeout, self.head_timeout, self.pool_idle_timeout)
+        return min(self.idle_timeout, self.head_timeout, self.pool_idle_timeout, self.udp_idle_timeout)
 
 
 _TIMES = (
     "connect_timeout", "idle_timeout", "head_timeout", "pool_idle_timeout",
-    "half_close_timeout", "sniff_timeout", "shutdown_timeout",
+            rawtcp=options.rawtcp,
+            show_ignored_hosts=options.show_ignored_hosts,
+            keep_messages=_size(options, "keep_messages"),
+            name_servers=tuple(_name_server(text) for text in options.dns_name_servers),
+            use_hosts_file=options.dns_use_hosts_file,
+    "half_close_timeout", "sniff_timeout", "shutdown_timeout", "udp_idle_timeout", "dns_timeout",
 )  # fmt: skip
 
 
@@ -166,3 +211,19 @@ def _seconds(options: Options, name: str) -> float:
     if value <= 0:
         raise OptionsError(f"{name}: {value:g} is not a number of seconds above zero")
     return value
+
+
+_NAME_SERVER = re.compile(
+    r"(?:\[(?P<ip6>[^\]]+)\]|(?P<ip4>[^:\[\]]+))(?::(?P<port>\d{1,5}))?|(?P<bare>[0-9A-Fa-f:.]+)"
+)
+
+
+def _name_server(text: str) -> Address:
+    match = _NAME_SERVER.fullmatch(text)
+    host = match and (match["ip6"] or match["ip4"] or match["bare"])
+    port = int((match and match["port"]) or 53)
+    if not host or not is_ip(host) or not 0 < port < 65536:
+        raise OptionsError(
+            f"dns_name_servers: {text!r} is not of the form 192.0.2.1[:53] or [2001:db8::1][:53]"
+        )
+    return host, port
