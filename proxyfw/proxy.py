@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import logging
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -21,16 +22,19 @@ from .certs import CertStore
 from .command import CommandManager
 from .core import settings as core_settings
 from .core.house import House
+from .core.listeners import Place
 from .core.modes import parse_all
 from .core.server import Server
 from .core.settings import Settings
-from .exceptions import CertificateError, OptionsError, TlsError
+from .exceptions import CertificateError, ConnectError, OptionsError, TlsError
 from .net.contexts import VERSIONS, KeyLog, LeafContexts, OriginContexts, Terms, Trust, new_context
 from .net.network import Network, SocketNetwork
 from .net.watch import Watch
 from .net.wire import Address
 from .options import Options
 from .script import ScriptLoader
+
+log = logging.getLogger("proxyfw")
 
 DEFAULT_ADDONS = ("access",)
 """Built-in addons that every proxy has unless it is told otherwise, by entry point name."""
@@ -67,6 +71,10 @@ class Proxy:
         self._server: Server | None = None
         self._stopping = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._listening: dict[str, Any] = {}
+        """What the options said when the listeners became what they are."""
+        self._relistening: asyncio.Task[None] | None = None
+        self._refusal: OptionsError | None = None
         self._options_changed(set(self.options.keys()))
         self.options.subscribe(self._options_changed)
         self.addons = AddonManager(self)
@@ -124,9 +132,8 @@ class Proxy:
         house = self._build()
         self._server = server = Server(house)
         try:
-            if self.options.server:
-                for mode in parse_all(list(self.options.mode)):
-                    await server.listen(mode, self.options.listen_host, self.options.listen_port)
+            self._listening = _listening(self.options)
+            await server.listen(_places(self.options))
             await self.addons.start()
         except BaseException:
             await server.close()
@@ -137,8 +144,23 @@ class Proxy:
         """Stop listening, end what is under way, tell the addons. Does nothing if it does not run."""
         server, self._server = self._server, None
         if server:
+            if self._relistening:
+                self._relistening.cancel()
+                await asyncio.wait([self._relistening])
             await server.close()
             await self.addons.stop()
+
+    async def settled(self) -> None:
+        """Wait until the proxy listens as the options say, after a change of mode, listen_* or server.
+
+        Raises OptionsError if that is not possible (a port is taken, say). The listeners have stayed as they
+        were then, and the options are again what they were.
+        """
+        while self._relistening and not self._relistening.done():
+            await asyncio.wait([self._relistening])
+        refusal, self._refusal = self._refusal, None
+        if refusal:
+            raise refusal
 
     async def run(self) -> None:
         """Start, wait for `shutdown`, stop."""
@@ -170,16 +192,18 @@ class Proxy:
             context=self.context,
             ignore_hosts=_patterns(options, "ignore_hosts"),
             allow_hosts=_patterns(options, "allow_hosts"),
+            tcp_hosts=_patterns(options, "tcp_hosts"),
+            udp_hosts=_patterns(options, "udp_hosts"),
         )
 
     def _options_changed(self, updated: set[str]) -> None:
         """Check the core's options and put them into effect. Raises OptionsError, which undoes the change."""
         options = self.options
         settings = Settings.of(options)
-        ignore, allow = _patterns(options, "ignore_hosts"), _patterns(options, "allow_hosts")
-        parse_all(list(options.mode))
-        if not 0 <= options.listen_port < 65536:
+        patterns = {name: _patterns(options, name) for name in _HOST_OPTIONS}
+        if not 0 <= (options.listen_port or 0) < 65536:
             raise OptionsError(f"listen_port: {options.listen_port} is not a port")
+        _places(options)
         if not self._server:
             return
         house = self._server.house
@@ -188,14 +212,44 @@ class Proxy:
                 house.leaf_contexts, house.origin_contexts = _contexts(options)
             except CertificateError as e:
                 raise OptionsError(str(e)) from e
-        house.settings, house.ignore_hosts, house.allow_hosts = settings, ignore, allow
+        house.settings = settings
+        for name, found in patterns.items():
+            setattr(house, name, found)
+        if updated & _LISTENING_OPTIONS and (self._relistening is None or self._relistening.done()):
+            self._relistening = house.spawn(self._listen_anew(self._server))
+
+    async def _listen_anew(self, server: Server) -> None:
+        """Make the listeners what the options say; where that fails, the options what the listeners are."""
+        while (wanted := _listening(self.options)) != self._listening:
+            try:
+                await server.listen(_places(self.options))
+            except ConnectError as e:
+                if wanted == _listening(self.options):  # nobody has changed them again meanwhile
+                    log.error("%s; mode, listen_host, listen_port and server are again what they were", e)
+                    self._refusal = OptionsError(str(e))
+                    self.options.update(**self._listening)
+            else:
+                self._listening, self._refusal = wanted, None
 
 
+_LISTENING_OPTIONS = {"mode", "listen_host", "listen_port", "server"}
+_HOST_OPTIONS = ("ignore_hosts", "allow_hosts", "tcp_hosts", "udp_hosts")
 _TLS_OPTIONS = {
     "ssl_insecure", "ssl_verify_upstream_trusted_ca", "ssl_verify_upstream_trusted_confdir", "client_certs",
     "request_client_cert", "ciphers_client", "ciphers_server", "tls_version_client_min",
     "tls_version_client_max", "tls_version_server_min", "tls_version_server_max",
 }  # fmt: skip
+
+
+def _listening(options: Options) -> dict[str, Any]:
+    return {name: getattr(options, name) for name in _LISTENING_OPTIONS}
+
+
+def _places(options: Options) -> list[Place]:
+    """Where to listen. Raises OptionsError."""
+    host, port = options.listen_host, options.listen_port
+    modes = parse_all(options.mode, host, port)
+    return [(mode, mode.address(host, port)) for mode in modes] if options.server else []
 
 
 def _contexts(options: Options) -> tuple[LeafContexts, OriginContexts]:

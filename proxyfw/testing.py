@@ -330,9 +330,10 @@ class World:
         """Flows that have ended, in order."""
         self._ended = asyncio.Event()
 
-    def client(self) -> End:
-        """A new connection to the proxy."""
-        wire = self.network.reach(self.proxy.address)
+    def client(self, port: int | None = None) -> End:
+        """A new connection to the proxy, to *port* if it listens on several."""
+        address = self.proxy.address
+        wire = self.network.reach(address if port is None else (address[0], port))
         assert wire, "the proxy does not listen"
         return End(wire)
 

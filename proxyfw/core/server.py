@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
-from proxyfw.exceptions import ConnectError
-from proxyfw.net.network import Listener
 from proxyfw.net.wire import Address, Wire
 
 from .house import House
+from .listeners import Listeners, Place
 from .modes import Mode
 from .pool import Pool
 from .session import Session
@@ -20,38 +20,27 @@ class Server:
     def __init__(self, house: House) -> None:
         self.house = house
         self.pool = Pool(house)
-        self._listeners: list[Listener] = []
+        self._listeners = Listeners(house.network, self._accept)
         self._sessions: dict[asyncio.Task[None], Session] = {}
 
     @property
     def addresses(self) -> list[Address]:
-        return [address for listener in self._listeners for address in listener.addresses]
+        return self._listeners.addresses
 
-    async def listen(self, mode: Mode, host: str, port: int) -> None:
-        """Accept clients of *mode*. Raises ConnectError if the port is taken or may not be used."""
-        host, port = mode.host or host, port if mode.port is None else mode.port
+    async def listen(self, places: Sequence[Place]) -> None:
+        """Accept clients at *places*, and nowhere else any more. Raises ConnectError, changing nothing."""
+        await self._listeners.become(places)
+        self.house.own_addresses[:] = self.addresses
 
-        def accept(wire: Wire) -> None:
-            session = Session(self.house, self.pool, wire, mode.name)
-            task = self.house.spawn(session.run())
-            self._sessions[task] = session
-            task.add_done_callback(self._sessions.__delitem__)
-
-        try:
-            listener = await self.house.network.listen(host, port, accept)
-        except OSError as e:
-            raise ConnectError(
-                f"cannot listen on {host or '*'}:{port}: {e.strerror or e}"
-                " (another port: --listen-port, 0 for any free one)"
-            ) from e
-        self._listeners.append(listener)
-        self.house.own_addresses.extend(listener.addresses)
+    def _accept(self, wire: Wire, mode: Mode) -> None:
+        session = Session(self.house, self.pool, wire, mode)
+        task = self.house.spawn(session.run())
+        self._sessions[task] = session
+        task.add_done_callback(self._sessions.__delitem__)
 
     async def close(self) -> None:
         """Accept no more clients, let exchanges under way finish for a while, then end them."""
-        for listener in self._listeners:
-            listener.close()
-        self._listeners.clear()
+        self._listeners.close()
         for session in list(self._sessions.values()):
             if session.idle:
                 session.wire.close()

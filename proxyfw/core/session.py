@@ -25,6 +25,7 @@ from .exchange import Exchange
 from .heads import Route
 from .house import House
 from .intercept import consider, intercept, read_hello
+from .modes import Mode
 from .pool import OriginPeer, Pool, disconnected
 from .tunnel import relay
 
@@ -38,7 +39,7 @@ _NOWHERE: Address = ("", 0)
 class Session:
     """What happens on one connection of a client."""
 
-    def __init__(self, house: House, pool: Pool, wire: Wire, mode: str) -> None:
+    def __init__(self, house: House, pool: Pool, wire: Wire, mode: Mode) -> None:
         self.wire = wire
         self.idle = False
         """It waits for a request and may be closed without harm."""
@@ -46,10 +47,11 @@ class Session:
             peername=wire.peername or _NOWHERE,
             sockname=wire.sockname or _NOWHERE,
             timestamp_start=model.clock(),
-            proxy_mode=mode,
+            proxy_mode=str(mode),
         )
         self._task: asyncio.Task[Any]
         self._house = house
+        self._mode = mode
         self._pool = pool
 
     async def run(self) -> None:

@@ -18,9 +18,20 @@ _TLS_VERSIONS = list(VERSIONS)
 
 DECLARATIONS: list[tuple[str, Any, Any, str]] = [
     ("confdir", str, "~/.proxyfw", "Directory of the certificate authority."),
-    ("mode", Sequence[str], ["regular"], "How clients reach the proxy: regular[@[host:]port]. Repeatable."),
+    (
+        "mode",
+        Sequence[str],
+        ["regular"],
+        "How clients reach the proxy: regular, upstream:URL, reverse:URL, socks5 or transparent, each with"
+        " @[host:]port if it is not to listen where listen_host and listen_port say. Repeatable.",
+    ),
     ("listen_host", str, "127.0.0.1", "Address to listen on; empty for all of the machine's."),
-    ("listen_port", int, 8080, "Port to listen on; 0 for any free one."),
+    (
+        "listen_port",
+        int | None,
+        None,
+        "Port to listen on; 0 for any free one. By default 8080, and 1080 for socks5.",
+    ),
     ("server", bool, True, "Listen at all."),
     ("stream_large_bodies", str | None, "5m", "Bodies above this size are streamed, not buffered. k, m, g."),
     (
@@ -80,17 +91,6 @@ DECLARATIONS: list[tuple[str, Any, Any, str]] = [
     ("ciphers_server", str | None, None, "OpenSSL cipher list towards origins."),
     ("ignore_hosts", Sequence[str], [], "Regex on host:port: pass these through without interception."),
     ("allow_hosts", Sequence[str], [], "Regex on host:port: pass everything else through."),
-]
-CHOICES: list[tuple[str, str, list[str], str]] = [
-    ("http1_codec", "auto", ["auto", "h11", "httptools"], "What frames HTTP/1 bodies; auto: the faster."),
-    (
-        "connection_strategy",
-        "lazy",
-        ["lazy", "eager"],
-        "Connect to origins when needed, or at CONNECT already.",
-    ),
-    ("tls_version_client_min", "TLS1_2", _TLS_VERSIONS, "Lowest TLS version for clients."),
-    ("tls_version_client_max", "UNBOUNDED", _TLS_VERSIONS, "Highest TLS version for clients."),
     (
         "tcp_hosts",
         Sequence[str],
@@ -120,6 +120,17 @@ CHOICES: list[tuple[str, str, list[str], str]] = [
     ),
     ("dns_use_hosts_file", bool, True, "Mode dns answers names in the system's hosts file by itself."),
     ("dns_timeout", float, 4.0, "Seconds one name server is waited for."),
+]
+CHOICES: list[tuple[str, str, list[str], str]] = [
+    ("http1_codec", "auto", ["auto", "h11", "httptools"], "What frames HTTP/1 bodies; auto: the faster."),
+    (
+        "connection_strategy",
+        "lazy",
+        ["lazy", "eager"],
+        "Connect to origins when needed, or at CONNECT already.",
+    ),
+    ("tls_version_client_min", "TLS1_2", _TLS_VERSIONS, "Lowest TLS version for clients."),
+    ("tls_version_client_max", "UNBOUNDED", _TLS_VERSIONS, "Highest TLS version for clients."),
     ("tls_version_server_min", "TLS1_2", _TLS_VERSIONS, "Lowest TLS version for origins."),
     ("tls_version_server_max", "UNBOUNDED", _TLS_VERSIONS, "Highest TLS version for origins."),
 ]
@@ -149,7 +160,15 @@ class Settings:
     half_close_timeout: float
     sniff_timeout: float
     shutdown_timeout: float
+    udp_idle_timeout: float
+    dns_timeout: float
     eager: bool
+    rawtcp: bool
+    show_ignored_hosts: bool
+    keep_messages: float
+    """Of each TCP or UDP flow; bytes."""
+    name_servers: tuple[Address, ...]
+    use_hosts_file: bool
     http1_engine: NewEngine
 
     @classmethod
@@ -160,15 +179,12 @@ class Settings:
             body_limit=_size(options, "body_size_limit"),
             capture_limit=int(_size(options, "capture_limit")) if options.store_streamed_bodies else 0,
             max_head_size=int(_size(options, "max_head_size")),
-    udp_idle_timeout: float
-    dns_timeout: float
             eager=options.connection_strategy == "eager",
-    rawtcp: bool
-    show_ignored_hosts: bool
-    keep_messages: float
-    """Of each TCP or UDP flow; bytes."""
-    name_servers: tuple[Address, ...]
-    use_hosts_file: bool
+            rawtcp=options.rawtcp,
+            show_ignored_hosts=options.show_ignored_hosts,
+            keep_messages=_size(options, "keep_messages"),
+            name_servers=tuple(_name_server(text) for text in options.dns_name_servers),
+            use_hosts_file=options.dns_use_hosts_file,
             http1_engine=_engine(options),
             **{name: _seconds(options, name) for name in _TIMES},
         )
@@ -180,11 +196,6 @@ class Settings:
 
 _TIMES = (
     "connect_timeout", "idle_timeout", "head_timeout", "pool_idle_timeout",
-            rawtcp=options.rawtcp,
-            show_ignored_hosts=options.show_ignored_hosts,
-            keep_messages=_size(options, "keep_messages"),
-            name_servers=tuple(_name_server(text) for text in options.dns_name_servers),
-            use_hosts_file=options.dns_use_hosts_file,
     "half_close_timeout", "sniff_timeout", "shutdown_timeout", "udp_idle_timeout", "dns_timeout",
 )  # fmt: skip
 
