@@ -7,9 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from enum import IntEnum
-from typing import Any
+from typing import Any, Protocol
 
 from proxyfw import flow as flows
+from proxyfw.exceptions import ProxyfwError
+
+_COST = 200
+"""What a message takes besides its content, about, in bytes."""
+
+
+class Injector(Protocol):
+    """What sends messages on a live connection; set by the core."""
+
+    def inject(self, message: WebSocketMessage) -> None:
+        """Send *message* as if a peer had. Raises ProxyfwError if that side hears no more."""
 
 
 class Opcode(IntEnum):
@@ -104,49 +115,92 @@ class WebSocketMessage:
 class WebSocketData:
     """What went over one WebSocket connection.
 
-    `closed_by_client` is None while it is open; `close_code` and `close_reason` are those of the closing
-    frame, 1006 and ``""`` if there was none. RFC 6455 section 7.
+    A connection can last for weeks, so only the latest messages are kept (option ``keep_messages``);
+    `forgotten` is the number of earlier ones.
+
+    `closed_by_client` is None while it is open, and if the proxy closed it; `close_code` and `close_reason`
+    are those of the first closing frame, 1006 and ``""`` if there was none. RFC 6455 section 7.
     """
 
-    __slots__ = ("close_code", "close_reason", "closed_by_client", "messages", "timestamp_end")
+    __slots__ = (
+        "_kept",
+        "close_code",
+        "close_reason",
+        "closed_by_client",
+        "forgotten",
+        "injector",
+        "messages",
+        "timestamp_end",
+    )
 
     def __init__(self) -> None:
         self.messages: list[WebSocketMessage] = []
+        self.forgotten = 0
         self.closed_by_client: bool | None = None
         self.close_code: int | None = None
         self.close_reason: str | None = None
         self.timestamp_end: float | None = None
+        self.injector: Injector | None = None
+        self._kept = 0
+
+    def inject(self, to_client: bool, content: bytes | str, is_text: bool | None = None) -> None:
+        """Send a message of your own to one side, in turn with what is under way, as if the other had.
+
+        It is text if *is_text* says so, or *content* is a str. It goes through the ``websocket_message`` hook
+        with `WebSocketMessage.injected` set. Call it from the proxy's own thread.
+
+        Raises ProxyfwError if the connection is closed, UnicodeError for text that is not UTF-8.
+        """
+        text = isinstance(content, str) if is_text is None else is_text
+        data = content.encode() if isinstance(content, str) else content
+        message = WebSocketMessage(Opcode.TEXT if text else Opcode.BINARY, not to_client, data, injected=True)
+        if text:
+            data.decode()
+        if self.injector is None:
+            raise ProxyfwError("nothing can be injected: the WebSocket connection is closed")
+        self.injector.inject(message)
+
+    def keep(self, message: WebSocketMessage, limit: float) -> None:
+        """Add *message*; forget the earliest ones when all take more than about *limit* bytes."""
+        self.messages.append(message)
+        self._kept += len(message.content) + _COST
+        if self._kept > limit:
+            self._forget(limit)
+
+    def _forget(self, limit: float) -> None:
+        """Keep three quarters of *limit*, counted anew as addons may have changed anything."""
+        messages, size, first = self.messages, 0, len(self.messages)
+        while first and (size + len(messages[first - 1].content) + _COST <= limit * 3 / 4 or not size):
+            first -= 1
+            size += len(messages[first].content) + _COST
+        del messages[:first]
+        self.forgotten += first
+        self._kept = size
 
     def copy(self) -> WebSocketData:
         """The same, with messages of its own."""
         new = WebSocketData()
         new.messages = [message.copy() for message in self.messages]
-        new.closed_by_client = self.closed_by_client
-        new.close_code = self.close_code
-        new.close_reason = self.close_reason
-        new.timestamp_end = self.timestamp_end
+        for name in _FACTS:
+            setattr(new, name, getattr(self, name))
         return new
 
     def get_state(self) -> dict[str, Any]:
         """All of it as plain data."""
-        return {
-            "messages": [message.get_state() for message in self.messages],
-            "closed_by_client": self.closed_by_client,
-            "close_code": self.close_code,
-            "close_reason": self.close_reason,
-            "timestamp_end": self.timestamp_end,
-        }
+        state: dict[str, Any] = {"messages": [message.get_state() for message in self.messages]}
+        return state | {name: getattr(self, name) for name in _FACTS}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> WebSocketData:
         """A record from what `get_state` gave."""
         data = cls()
         data.messages = [WebSocketMessage.from_state(message) for message in state["messages"]]
-        data.closed_by_client = state["closed_by_client"]
-        data.close_code = state["close_code"]
-        data.close_reason = state["close_reason"]
-        data.timestamp_end = state["timestamp_end"]
+        for name in _FACTS:
+            setattr(data, name, state[name])
         return data
 
     def __repr__(self) -> str:
         return f"<WebSocketData {len(self.messages)} messages>"
+
+
+_FACTS = ("forgotten", "closed_by_client", "close_code", "close_reason", "timestamp_end")

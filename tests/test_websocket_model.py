@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from proxyfw import flow as flows
+from proxyfw.exceptions import ProxyfwError
 from proxyfw.websocket import Opcode, WebSocketData, WebSocketMessage
 
 
@@ -64,3 +65,44 @@ def test_repr() -> None:
     assert repr(WebSocketMessage(1, True, b"ab")) == "<WebSocketMessage -> text 2 bytes>"
     assert repr(WebSocketMessage(2, False, b"")) == "<WebSocketMessage <- binary 0 bytes>"
     assert repr(WebSocketData()) == "<WebSocketData 0 messages>"
+
+
+def test_only_the_latest_messages_are_kept_and_the_others_counted() -> None:
+    data = WebSocketData()
+    for number in range(100):
+        data.keep(WebSocketMessage(2, True, bytes([number]) * 800), 10_000)
+        assert data.messages[-1].content[0] == number
+        assert len(data.messages) <= 10
+        assert data.forgotten + len(data.messages) == number + 1
+    data.keep(WebSocketMessage(2, True, bytes(50_000)), 10_000)
+    assert [len(message.content) for message in data.messages] == [50_000]
+    assert data.copy().forgotten == 100
+
+
+class _Injector:
+    def __init__(self) -> None:
+        self.messages: list[WebSocketMessage] = []
+
+    def inject(self, message: WebSocketMessage) -> None:
+        self.messages.append(message)
+
+
+def test_injected_messages_look_as_if_the_other_side_had_sent_them() -> None:
+    data, injector = WebSocketData(), _Injector()
+    data.injector = injector
+    data.inject(True, "é")
+    data.inject(False, b"\xff")
+    data.inject(False, b"text", is_text=True)
+    assert [(m.from_client, m.content, m.is_text, m.injected) for m in injector.messages] == [
+        (False, "é".encode(), True, True),
+        (True, b"\xff", False, True),
+        (True, b"text", True, True),
+    ]
+    with pytest.raises(UnicodeDecodeError):
+        data.inject(True, b"\xff", is_text=True)
+    assert data.copy().injector is None
+
+
+def test_nothing_can_be_injected_into_a_record() -> None:
+    with pytest.raises(ProxyfwError, match="closed"):
+        WebSocketData().inject(True, b"a")
