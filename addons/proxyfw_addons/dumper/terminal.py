@@ -26,10 +26,15 @@ class Screen:
         self._lost = 0
         self._thread: threading.Thread | None = None
         self._closing = False
+        self._examined: TextIO | None = None
+        self._colour, self._terminal = wants_colour(None), False
 
     def look(self) -> Look:
         """How to write to it now."""
-        return Look(wants_colour(sys.stdout), width_of(sys.stdout))
+        if sys.stdout is not self._examined:
+            self._examined = sys.stdout
+            self._colour, self._terminal = wants_colour(sys.stdout), is_terminal(sys.stdout)
+        return Look(self._colour, shutil.get_terminal_size().columns if self._terminal else None)
 
     def put(self, text: str) -> None:
         """Print *text* soon."""
@@ -116,11 +121,6 @@ def wants_colour(stream: TextIO | None) -> bool:
     if os.environ.get("FORCE_COLOR", "0") not in ("", "0"):
         return True
     return os.environ.get("TERM") != "dumb" and is_terminal(stream)
-
-
-def width_of(stream: TextIO | None) -> int | None:
-    """The columns of the terminal that *stream* is, None if it is none."""
-    return shutil.get_terminal_size().columns if is_terminal(stream) else None
 
 
 def is_terminal(stream: TextIO | None) -> bool:
