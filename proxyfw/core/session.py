@@ -202,7 +202,7 @@ class Session:
             async with asyncio.timeout(settings.sniff_timeout) as patience:
                 while (speech := detect(lobby.data)) is None:
                     if not await lobby.more():
-                        if lobby.data:
+                        if lobby.data and not lobby.wire.closed:
                             return Speech.OTHER
                         raise PeerGone("the client closed the tunnel without using it")
                     if lobby.data.strip(b"\r\n"):  # it does speak, only slowly
