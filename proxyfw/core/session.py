@@ -117,7 +117,7 @@ class Session:
                 return await _linger(peer)
             except PeerGone:
                 return peer.close()
-            if not codec.reusable:
+            if not codec.reusable or peer.unread:
                 return await _linger(peer)
             peer.busy = False
             peer.next_cycle()
