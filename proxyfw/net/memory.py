@@ -35,6 +35,11 @@ class MemoryWire(Wire):
         self._closing = False
         self._finished = False
 
+    @property
+    def unread(self) -> int:
+        """Bytes on their way to the other end, which it has not taken yet."""
+        return self.other._size
+
     def write(self, data: bytes) -> None:
         if self._closing or not data:
             return

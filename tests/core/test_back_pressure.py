@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from typing import Any
 
 import pytest
 
@@ -49,7 +50,7 @@ async def transfer(source: End, sink: End) -> None:
 
 
 @pytest.mark.parametrize("options", [{}, {"store_streamed_bodies": True, "capture_limit": "1k"}])
-async def test_a_download_waits_for_its_reader(options: dict[str, object]) -> None:
+async def test_a_download_waits_for_its_reader(options: dict[str, Any]) -> None:
     """5.1.37."""
     async with world(**options) as w:
         origin = w.origin()
@@ -66,7 +67,7 @@ async def test_a_download_waits_for_its_reader(options: dict[str, object]) -> No
 
 
 @pytest.mark.parametrize("options", [{}, {"store_streamed_bodies": True, "capture_limit": "1k"}])
-async def test_an_upload_waits_for_the_origin(options: dict[str, object]) -> None:
+async def test_an_upload_waits_for_the_origin(options: dict[str, Any]) -> None:
     """5.1.36."""
     async with world(**options) as w:
         origin = w.origin()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from typing import Any
 
 import pytest
 
 from proxyfw.http import HTTPFlow, Response
+from proxyfw.net.memory import MemoryWire
 from proxyfw.testing import End, Recorder, World, world
 
 GET = b"GET http://example.com/ HTTP/1.1\r\nHost: example.com\r\n\r\n"
@@ -96,7 +99,7 @@ async def test_a_body_of_just_that_length_is_buffered() -> None:
     ],
 )
 async def test_streamed_bodies_are_recorded_up_to_the_capture_limit(
-    options: dict[str, object], content: bytes | None, truncated: bool
+    options: dict[str, Any], content: bytes | None, truncated: bool
 ) -> None:
     """What is forwarded is never cut."""
     async with world(stream_large_bodies="1", **options) as w:
@@ -260,6 +263,26 @@ async def test_an_answer_that_comes_before_the_end_of_an_upload_is_the_answer() 
         flow = await ended(w)
     assert recorder.hooks == IN_ORDER
     assert flow.error is None
+
+
+async def test_an_upload_that_nobody_waited_for_is_not_taken_for_the_next_request(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """5.1.33: it has arrived in full, the origin has answered and does not read it."""
+    async with world(stream_large_bodies="1") as w:
+        client, server = await ask(w, POST + b"Content-Length: 450000\r\n\r\n")
+        server.wire.pause()
+        for _ in range(9):
+            client.write(bytes(50_000))
+        assert isinstance(client.wire, MemoryWire)
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert client.wire.unread == 0
+        server.write(OK)
+        assert (await client.rest()).endswith(b"\r\n\r\nhi")
+        flow = await ended(w)
+    assert flow.error is None
+    assert [r for r in caplog.records if r.levelno >= logging.ERROR] == []
 
 
 async def test_a_streamed_answer_runs_beside_the_upload() -> None:
