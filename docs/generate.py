@@ -9,12 +9,14 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import click
 
+import proxyfw
 from proxyfw import Proxy, connection, exceptions, flow, http, tls
 from proxyfw.addonmanager import installed
 from proxyfw.cli.main import program
@@ -24,14 +26,6 @@ from proxyfw.options import Option
 PAGES = Path(__file__).parent / "reference"
 MADE = "<!-- Made by docs/generate.py: change the docstrings in the source, then run it. -->\n\n"
 
-DECLARED_ONLY = frozenset({
-    "http_connect_upstream", "websocket_start", "websocket_message", "websocket_end", "tcp_start",
-    "tcp_message", "tcp_end", "tcp_error", "udp_start", "udp_message", "udp_end", "udp_error", "dns_request",
-    "dns_response", "dns_error", "quic_start_client", "quic_start_server", "socks5_auth", "next_layer",
-    "update", "add_log",
-})  # fmt: skip
-"""Hooks that an addon may have already, and that nothing calls yet."""
-
 MODEL: dict[str, list[tuple[ModuleType, str]]] = {
     "Flows": [(http, "HTTPFlow"), (flow, "Flow"), (flow, "Error")],
     "HTTP": [(http, "Request"), (http, "Response"), (http, "Message"), (http, "Headers")],
@@ -39,6 +33,9 @@ MODEL: dict[str, list[tuple[ModuleType, str]]] = {
     "TLS": [(tls, "ClientHelloData"), (tls, "ClientHello"), (tls, "TlsData")],
 }
 """The classes of the page about the model, by where an addon finds them."""
+
+CALLS = (r"\bhookspecs\.(\w+)", r'\bimplementations\([^)]*"(\w+)"\)')
+"""How the source calls a hook."""
 
 FLAGS = {"modes": "mode", "no_server": "server"}
 """Parameters of the command line that set an option of another name."""
@@ -93,9 +90,20 @@ def hook_section(name: str) -> Iterator[str]:
     parameters = inspect.signature(HOOKS[name]).parameters.values()
     arguments = ", ".join(f"{p.name}: {p.annotation}" for p in parameters)
     yield f"```python\ndef {name}({arguments}) -> None\n```\n"
-    if name in DECLARED_ONLY:
+    if name not in called():
         yield "*Not called yet: it is declared so that addons can have it.*\n"
     yield text_of(HOOKS[name]) + "\n"
+
+
+@cache
+def called() -> frozenset[str]:
+    """The hooks that the source calls; others are declared so that addons can have them already."""
+    found = set()
+    for path in Path(proxyfw.__file__).parent.rglob("*.py"):
+        if path.name not in ("hookspecs.py", "testing.py"):
+            text = path.read_text(encoding="utf-8")
+            found |= {name for call in CALLS for name in re.findall(call, text)}
+    return frozenset(found & HOOKS.keys())
 
 
 # Options
@@ -108,8 +116,8 @@ def options_page() -> Iterator[str]:
     yield "# Options\n"
     yield (
         "Set them with `--set NAME=VALUE`, with the flag where there is one, with `Proxy(NAME=VALUE)`, or "
-        "from an addon with `ctx.options.NAME = VALUE`. A wrong value changes nothing and says what is wrong. "
-        "Sizes are numbers of bytes, or `64k`, `5m`, `1g`; times are seconds.\n"
+        "from an addon with `ctx.options.NAME = VALUE`. A wrong value changes nothing and says what is "
+        "wrong. Sizes are numbers of bytes, or `64k`, `5m`, `1g`; times are seconds.\n"
     )
     for source in dict.fromkeys(option.source for option in declared):
         yield "## The proxy\n" if source == "proxyfw" else f"## Addon {source}\n"
