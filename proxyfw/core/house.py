@@ -82,3 +82,7 @@ class House:
 
 def _is_local(host: str) -> bool:
     return host.startswith("127.") or host in ("::1", "0.0.0.0", "::")
+    def is_raw(self, names: Sequence[str]) -> bool:
+        """Whether ``host:port`` *names* of one destination are raw TCP whatever it looks like."""
+        return bool(self.tcp_hosts) and any(p.search(name) for p in self.tcp_hosts for name in names)
+

@@ -11,7 +11,7 @@ from proxyfw.exceptions import ConnectError, ConnectionProblem
 from proxyfw.http import HTTPFlow
 from proxyfw.net.peer import Peer
 from proxyfw.net.tls import TlsWire
-from proxyfw.net.wire import Address, Wire
+from proxyfw.net.wire import Address, Lobby, Wire
 from proxyfw.protocol.http1 import ClientCodec
 
 from .house import House
@@ -67,9 +67,18 @@ class Pool:
             disconnected(house, ready, client)
             raise
 
-    async def dial_ahead(self, server: Server, client: Client) -> None:
+    async def dial_ahead(self, server: Server, client: Client) -> Wire:
         """Connect to *server* for what *client* will want of it soon. Raises ConnectionProblem."""
-        self._ahead[client, server.address] = await self.dial(server, client)
+        self._ahead[client, server.address] = ahead = await self.dial(server, client)
+        return ahead[1]
+
+    def claim(self, server: Server, client: Client) -> tuple[Server, Wire] | None:
+        """A connection that was dialled ahead and that the server has spoken on, though it may be over."""
+        ready, wire = self._ahead.get((client, server.address), (server, None))
+        if wire is None or not isinstance(wire.receiver, Lobby) or not wire.receiver.data:
+            return None
+        del self._ahead[client, server.address]
+        return ready, wire
 
     def _take_ahead(self, server: Server, client: Client) -> tuple[Server, Wire | None]:
         """What was dialled ahead and does for *server*, if there is something."""

@@ -13,7 +13,7 @@ from proxyfw.exceptions import ConnectionProblem, PeerGone, ProtocolError
 from proxyfw.http import HTTPFlow
 from proxyfw.net.peer import Peer
 from proxyfw.net.wire import Address, Lobby, Wire
-from proxyfw.protocol.detect import Speech, detect
+from proxyfw.protocol.detect import Speech
 from proxyfw.protocol.events import RequestHead
 from proxyfw.protocol.http1 import ServerCodec
 from proxyfw.protocol.tls import starts_like_tls
@@ -27,7 +27,8 @@ from .house import House
 from .intercept import consider, intercept, read_hello
 from .modes import Mode
 from .pool import OriginPeer, Pool, disconnected
-from .tunnel import relay
+from .sniff import sniff
+from .tcp import join, not_reached
 
 log = logging.getLogger("proxyfw")
 
@@ -137,7 +138,7 @@ class Session:
             return False
         origin = exchange.switched
         assert isinstance(origin, OriginPeer)
-        await self._relay(peer.detach(), origin.detach().wire, origin.server)
+        await self._relay(peer.detach(), origin.detach().wire, origin.server, True)
         return True
 
     # Tunnels
@@ -157,9 +158,15 @@ class Session:
 
     async def _inside(self, lobby: Lobby, route: Route) -> None:
         """Find out what is spoken in a tunnel, and serve it."""
-        speech = await self._sniff(lobby)
         server = Server(address=(route.host, route.port))
+        try:
+            await self._serve_inside(lobby, route, server)
+        finally:
+            self._pool.abandon(self.client, server)
+
+    async def _serve_inside(self, lobby: Lobby, route: Route, server: Server) -> None:
         names = [str(route)]
+        speech = await self._sniff(lobby, server)
         if speech is Speech.TLS:
             hello = await read_hello(self._house, lobby)
             if hello.sni:
@@ -169,11 +176,26 @@ class Session:
                 if data.establish_server_tls_first:
                     await self._establish(server, hello.sni)
                 if await self._intercept(lobby, server, route.host):
-                    await self._serve(self.wire, Route("https", route.host, route.port, hello.sni))
+                    await self._decrypted(Route("https", route.host, route.port, hello.sni), server, names)
                 return
-        elif speech is Speech.HTTP and not self._house.passes_through(names):
-            return await self._serve(lobby.wire, route)
-        await self._pass_through(lobby, server)
+            await self._pass_through(lobby, server, ignored=True)
+        elif self._house.passes_through(names):
+            await self._pass_through(lobby, server, ignored=True)
+        elif speech is Speech.HTTP and not self._house.is_raw(names):
+            await self._serve(lobby.wire, route)
+        else:
+            await self._pass_through(lobby, server)
+
+    async def _decrypted(self, route: Route, server: Server, names: list[str]) -> None:
+        """Serve what is spoken inside of TLS; raw bytes go on in TLS as well."""
+        lobby = self.wire.receiver
+        assert isinstance(lobby, Lobby)
+        server.tls, server.sni = True, route.sni or route.host
+        raw = self._house.is_raw(names)
+        if not raw and (self.client.alpn or await self._sniff(lobby, server) is Speech.HTTP):
+            await self._serve(self.wire, route)
+        else:
+            await self._pass_through(lobby, server)
 
     async def _intercept(self, lobby: Lobby, server: Server | None, host: str) -> bool:
         """Do TLS with the client, and talk to it through that; False if there will be no talking."""
@@ -192,40 +214,33 @@ class Session:
         except ConnectionProblem as e:
             log.debug("%s: %s", self.client.peername, e)
 
-    async def _sniff(self, lobby: Lobby) -> Speech:
-        """What the client speaks first; OTHER if it waits for the server to speak.
-
-        Empty lines before it are swallowed; some clients send one after the head of CONNECT.
-        """
-        settings, loop = self._house.settings, asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(settings.sniff_timeout) as patience:
-                while (speech := detect(lobby.data)) is None:
-                    if not await lobby.more():
-                        if lobby.data and not lobby.wire.closed:
-                            return Speech.OTHER
-                        raise PeerGone("the client closed the tunnel without using it")
-                    if lobby.data.strip(b"\r\n"):  # it does speak, only slowly
-                        patience.reschedule(loop.time() + settings.head_timeout)
-        except TimeoutError:
-            return Speech.OTHER
-        if speech is not Speech.OTHER:
-            lobby.data = lobby.data.lstrip(b"\r\n")
+    async def _sniff(self, lobby: Lobby, server: Server) -> Speech:
+        self.idle = True
+        speech = await sniff(self._house, self._pool, lobby, server, self.client)
+        self.idle = False
         return speech
 
-    async def _pass_through(self, lobby: Lobby, server: Server) -> None:
-        """Bytes to the destination and back, as they are."""
-        try:
-            server, wire = await self._pool.dial(server, self.client)
-        except ConnectionProblem as e:
-            log.info("%s: %s", self.client.peername, e)
+    async def _pass_through(self, lobby: Lobby, server: Server, ignored: bool = False) -> None:
+        """Bytes to the destination and back; a flow, unless it is *ignored* on purpose."""
+        house, client = self._house, self.client
+        shown = not ignored or house.settings.show_ignored_hosts
+        if not (ignored or house.settings.rawtcp):
+            log.warning("%s: closed: neither TLS nor HTTP, and rawtcp is off: %s", client.peername, server)
             lobby.wire.abort()
             return
-        await self._relay(lobby, wire, server)
-
-    async def _relay(self, lobby: Lobby, wire: Wire, server: Server) -> None:
         try:
-            await relay(lobby.wire, wire, self._house.watch, self._house.settings.idle_timeout)
+            server, wire = self._pool.claim(server, client) or await self._pool.dial(server, client)
+        except ConnectionProblem as e:
+            log.info("%s: %s", client.peername, e)
+            lobby.wire.abort()
+            if shown:
+                await not_reached(house, server, client, str(e))
+            return
+        await self._relay(lobby, wire, server, shown)
+
+    async def _relay(self, lobby: Lobby, wire: Wire, server: Server, shown: bool) -> None:
+        try:
+            await join(self._house, lobby.wire, wire, server, self.client, shown)
         finally:
             disconnected(self._house, server, self.client)
 
