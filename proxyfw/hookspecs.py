@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from proxyfw.flow import Flow
     from proxyfw.http import HTTPFlow
     from proxyfw.log import LogEntry
+    from proxyfw.sse import ServerSentEvent
     from proxyfw.tcp import TCPFlow
     from proxyfw.tls import ClientHelloData, TlsData
     from proxyfw.udp import UDPFlow
@@ -191,6 +192,15 @@ def error(flow: HTTPFlow) -> None:
     """The exchange failed: ``flow.error`` says why. May be async.
 
     A flow gets ``response`` or ``error``, never both. ``flow.response`` may hold what we answer instead.
+    """
+
+
+@_hook("HTTP")
+def sse_event(flow: HTTPFlow, event: ServerSentEvent) -> None:
+    """The origin has sent one event of a ``text/event-stream`` body, while it streams. May be async.
+
+    Change the event or ``drop()`` it; it is sent on when the hook returns, and later ones after it. If either
+    side leaves meanwhile, the hook is cancelled. Streams that nobody has this hook for are not parsed.
     """
 
 

@@ -23,6 +23,8 @@ from proxyfw.hookspecs import HOOKS
 
 logger = logging.getLogger("proxyfw")
 
+_PASSED = ("no argument", "one argument, {}", "two arguments, {} and {}")
+
 
 class Member:
     """One object with hooks under the name it is reported by; to pluggy, the plugin."""
@@ -188,7 +190,7 @@ def _check_arguments(implementation: Implementation) -> None:
         signature.bind(*expected)
     except TypeError:
         hook = implementation.hook
-        passed = f"one argument, {expected[0]}" if expected else "no argument"
+        passed = _PASSED[len(expected)].format(*expected)
         message = f"{hook}{signature} has the wrong signature: the hook {hook} passes {passed}"
         hint = " (if it is not meant as a hook, begin its name with an underscore)"
         raise AddonError(located(implementation.file, implementation.line, message + hint)) from None

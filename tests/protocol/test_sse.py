@@ -69,8 +69,18 @@ def test_the_format(stream: bytes, events: list[Facts]) -> None:
 
 
 LINES = st.sampled_from(
-    [b"data: a", b"data", b"event: x", b"id: 1", b"retry: 5", b": c", b"", b"", b"foo", b"data: \xe2"]
-    + [b"\xef\xbb\xbf"]
+    [
+        b"data: a",
+        b"data",
+        b"data: \xe2",
+        b"event: x",
+        b"id: 1",
+        b"retry: 5",
+        b": c",
+        b"",
+        b"",
+        b"\xef\xbb\xbf",
+    ]
 )
 
 
