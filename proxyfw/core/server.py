@@ -44,15 +44,16 @@ class Server:
         for session in list(self._sessions.values()):
             if session.idle:
                 session.wire.close()
+        patience = self.house.settings.shutdown_timeout
         if self._sessions:
-            await asyncio.wait(self._sessions, timeout=self.house.settings.shutdown_timeout)
-        for task in list(self._sessions):
-            task.cancel()
-        if self._sessions:
-            await asyncio.wait(self._sessions)
+            await asyncio.wait(self._sessions, timeout=patience)
+        while self._sessions:  # each time, a hook that does not return is given up
+            for task in self._sessions:
+                task.cancel()
+            await asyncio.wait(self._sessions, timeout=patience)
         self.pool.close()
         if tasks := self.house.tasks - {asyncio.current_task()}:  # hooks about closed connections
-            _, late = await asyncio.wait(tasks, timeout=self.house.settings.shutdown_timeout)
+            _, late = await asyncio.wait(tasks, timeout=patience)
             for task in late:
                 task.cancel()
         self.house.watch.close()
