@@ -71,6 +71,10 @@ class House:
             return True
         return bool(self.allow_hosts) and not any(p.search(n) for p in self.allow_hosts for n in names)
 
+    def is_raw(self, names: Sequence[str]) -> bool:
+        """Whether ``host:port`` *names* of one destination are raw TCP whatever it looks like."""
+        return bool(self.tcp_hosts) and any(p.search(name) for p in self.tcp_hosts for name in names)
+
     def is_own(self, address: Address) -> bool:
         """Whether connecting to *address* would reach this very proxy."""
         host, port = address
@@ -82,7 +86,3 @@ class House:
 
 def _is_local(host: str) -> bool:
     return host.startswith("127.") or host in ("::1", "0.0.0.0", "::")
-    def is_raw(self, names: Sequence[str]) -> bool:
-        """Whether ``host:port`` *names* of one destination are raw TCP whatever it looks like."""
-        return bool(self.tcp_hosts) and any(p.search(name) for p in self.tcp_hosts for name in names)
-
