@@ -76,19 +76,38 @@ class SocketNetwork:
         return wire
 
     async def listen(self, host: str, port: int, accept: Accept) -> Listener:
-        server = await asyncio.get_running_loop().create_server(
-            lambda: SocketWire(accept), host or None, port, backlog=BACKLOG
-        )
-        return _SocketListener(server)
+        loop = asyncio.get_running_loop()
+        servers: list[asyncio.Server] = []
+        try:
+            for each in [host] if host else _every_address():
+                found = await loop.create_server(lambda: SocketWire(accept), each, port, backlog=BACKLOG)
+                servers.append(found)
+                port = found.sockets[0].getsockname()[1]  # the same for all, though it was any free one
+        except BaseException:
+            for server in servers:
+                server.close()
+            raise
+        return _SocketListener(servers)
 
 
 class _SocketListener:
-    def __init__(self, server: asyncio.Server) -> None:
-        self._server = server
-        self.addresses: list[Address] = [tuple(s.getsockname()[:2]) for s in server.sockets]
+    def __init__(self, servers: list[asyncio.Server]) -> None:
+        self._servers = servers
+        self.addresses: list[Address] = [tuple(s.getsockname()[:2]) for one in servers for s in one.sockets]
 
     def close(self) -> None:
-        self._server.close()
+        for server in self._servers:
+            server.close()
+
+
+def _every_address() -> list[str]:
+    """What to listen on to be reached by all the addresses of this machine."""
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return ["0.0.0.0"]
+    return ["0.0.0.0", "::"]
 
 
 def is_ip(host: str) -> bool:
