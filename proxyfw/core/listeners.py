@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -76,8 +77,10 @@ class Listeners:
         try:
             return await self._network.listen(host, port, lambda wire: self._accept(wire, one.mode))
         except OSError as e:
+            # asyncio puts the address into strerror, and more words
+            reason = os.strerror(e.errno) if e.errno and e.errno > 0 else e.strerror or e
             raise ConnectError(
-                f"cannot listen on {host or '*'}:{port}: {e.strerror or e}"
+                f"cannot listen on {host or '*'}:{port}: {reason}"
                 " (another port: --listen-port, 0 for any free one)"
             ) from e
 
