@@ -41,9 +41,8 @@ class Server:
     async def close(self) -> None:
         """Accept no more clients, let exchanges under way finish for a while, then end them."""
         self._listeners.close()
-        for session in list(self._sessions.values()):
-            if session.idle:
-                session.wire.close()
+        for session in self._sessions.values():
+            session.stop()
         patience = self.house.settings.shutdown_timeout
         if self._sessions:
             await asyncio.wait(self._sessions, timeout=patience)

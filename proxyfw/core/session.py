@@ -50,10 +50,17 @@ class Session:
             timestamp_start=model.clock(),
             proxy_mode=str(mode),
         )
+        self._stopping = False
         self._task: asyncio.Task[Any]
         self._house = house
         self._mode = mode
         self._pool = pool
+
+    def stop(self) -> None:
+        """Take no more requests: close now, or after the exchange that is under way."""
+        self._stopping = True
+        if self.idle:
+            self.wire.close()
 
     async def run(self) -> None:
         client, addons = self.client, self._house.addons
@@ -117,6 +124,8 @@ class Session:
                 peer.send(*error_answer(e.status, str(e)))
                 return await _linger(peer)
             except PeerGone:
+                return peer.close()
+            if self._stopping:
                 return peer.close()
             if not codec.reusable or peer.unread:
                 return await _linger(peer)
