@@ -12,6 +12,7 @@ import ssl
 import struct
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from inspect import signature
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -335,8 +336,10 @@ def _recording(name: str) -> Callable[[Recorder, Any], None]:
     return hook
 
 
-for _name in hookspecs.HOOKS:
-    if hookspecs.GROUPS[_name] in ("connection", "HTTP", "TLS"):
+for _name, _spec in hookspecs.HOOKS.items():
+    if _name == "flow_end" or (
+        hookspecs.GROUPS[_name] in ("connection", "HTTP", "TLS") and len(signature(_spec).parameters) == 1
+    ):
         setattr(Recorder, _name, _recording(_name))
 
 
