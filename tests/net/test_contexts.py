@@ -97,6 +97,7 @@ def test_sessions_are_kept_by_destination_and_name(ca_file: str, own_file: str, 
         client.bio_write(outgoing.read())
         assert client.recv(1) == b"x"
         origins.remember(client, host, port, sni)
+        client.shutdown()  # OpenSSL forgets sessions of connections that were just dropped
         return server.session_reused
 
     assert not meet("a", 443, "example.test")
