@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Flag
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from proxyfw.certs import Cert
@@ -32,11 +32,38 @@ class ConnectionState(Flag):
     OPEN = CAN_READ | CAN_WRITE
 
 
-class ServerSpec(NamedTuple):
-    """An upstream proxy: ``ServerSpec("http", ("proxy.example", 3128))``."""
+class ServerSpec(tuple[str, Address]):
+    """An upstream proxy: ``ServerSpec("http", ("proxy.example", 3128))``; a pair of scheme and address.
 
-    scheme: str
-    address: Address
+    Schemes are http, https, socks5 (names are resolved here) and socks5h (there). *credentials* are
+    ``user:password`` for that proxy alone; they are neither part of the pair nor saved with flows.
+    """
+
+    credentials: str | None
+
+    def __new__(
+        cls, scheme: str | tuple[str, Address], address: Address | None = None, credentials: str | None = None
+    ) -> Self:
+        if isinstance(scheme, tuple):
+            scheme, address = scheme
+        if address is None:
+            raise TypeError("an upstream proxy has a scheme and an address")
+        self = super().__new__(cls, (scheme, address))
+        self.credentials = credentials
+        return self
+
+    @property
+    def scheme(self) -> str:
+        """http, https, socks5 or socks5h."""
+        return self[0]
+
+    @property
+    def address(self) -> Address:
+        """``(host, port)`` of the proxy."""
+        return self[1]
+
+    def __repr__(self) -> str:
+        return f"ServerSpec({self.scheme!r}, {self.address!r})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import logging
 
 from proxyfw import flow as model
 from proxyfw import hookspecs
-from proxyfw.connection import Client, Server
+from proxyfw.connection import Client
 from proxyfw.exceptions import ConnectionProblem, LocalProtocolError
 from proxyfw.flow import Error
 from proxyfw.http import HTTPFlow, Response
@@ -35,7 +35,7 @@ class Connect(Holder[HTTPFlow]):
         self._pool = pool
         self._peer = peer
         self._calls = house.addons.calls
-        flow = HTTPFlow(client, Server(address=(host, port)), live=True)
+        flow = HTTPFlow(client, house.server(client, (host, port)), live=True)
         flow.request = heads.request_from(head, self.route, model.clock())
         flow.control = self
         super().__init__(flow)

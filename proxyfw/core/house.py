@@ -12,8 +12,9 @@ from typing import Any
 
 from proxyfw.addonmanager import AddonManager
 from proxyfw.certs import CertStore
+from proxyfw.connection import Client, Server, ServerSpec
 from proxyfw.net.contexts import LeafContexts, OriginContexts
-from proxyfw.net.network import Network
+from proxyfw.net.network import Network, is_local
 from proxyfw.net.peer import Patience
 from proxyfw.net.watch import Watch
 from proxyfw.net.wire import Address
@@ -40,9 +41,27 @@ class House:
     allow_hosts: Sequence[re.Pattern[str]] = ()
     tcp_hosts: Sequence[re.Pattern[str]] = ()
     udp_hosts: Sequence[re.Pattern[str]] = ()
+    upstreams: dict[str, ServerSpec] = field(default_factory=dict)
+    """The upstream proxy of clients by their `proxy_mode`, where that has one."""
     own_addresses: list[Address] = field(default_factory=list)
     """Where this proxy listens."""
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+
+    def server(self, client: Client, address: Address, instead: Server | None = None) -> Server:
+        """A connection to *address* that may be made for *client*: by its mode's upstream proxy, if any.
+
+        *instead*: of this one, in which an addon may have chosen another upstream proxy; that holds then.
+        """
+        server = Server(address=address)
+        if self.upstreams:
+            server.via = self._upstream(client, address)
+        if instead and instead.via != self._upstream(client, instead.address):
+            server.via = instead.via
+        return server
+
+    def _upstream(self, client: Client, address: Address | None) -> ServerSpec | None:
+        via = self.upstreams.get(client.proxy_mode)
+        return None if via is None or (address and self.settings.upstream_bypass.covers(address)) else via
 
     def spawn(self, story: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run *story* beside this one; a fault in it is logged, never lost."""
@@ -79,10 +98,6 @@ class House:
         """Whether connecting to *address* would reach this very proxy."""
         host, port = address
         return any(
-            port == own_port and (host == own or (own in ("0.0.0.0", "::") and _is_local(host)))
+            port == own_port and (host == own or (own in ("0.0.0.0", "::") and is_local(host)))
             for own, own_port in self.own_addresses
         )
-
-
-def _is_local(host: str) -> bool:
-    return host.startswith("127.") or host in ("::1", "0.0.0.0", "::")

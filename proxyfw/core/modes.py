@@ -54,7 +54,8 @@ class Target:
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}:{self.port}"
+        user = f"{self.credentials.partition(':')[0]}@" if self.credentials else ""
+        return f"{self.scheme}://{user}{host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)

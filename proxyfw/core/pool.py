@@ -12,10 +12,12 @@ from proxyfw.http import HTTPFlow
 from proxyfw.net.peer import Peer
 from proxyfw.net.tls import TlsWire
 from proxyfw.net.wire import Address, Lobby, Wire
+from proxyfw.protocol.events import Event, RequestHead
 from proxyfw.protocol.http1 import ClientCodec
 
 from .house import House
 from .origin_tls import secure
+from .upstream import authority_of, authorization, enter, refuse_407, takes_requests
 
 _MAX_IDLE_PER_HOST = 64
 _BOUND_TO_CONNECTION = ("ntlm", "negotiate")
@@ -37,28 +39,39 @@ class Pool:
         server = flow.server_conn
         if server.address != address or server.timestamp_start:
             sni = server.sni if server.address == address else None
-            flow.server_conn = server = Server(address=address)
+            flow.server_conn = server = self._house.server(client, address, server)
             server.sni = sni
         server.tls = request.scheme_bytes == b"https"
         server.sni = (server.sni or request.host) if server.tls else None
         contexts = self._house.origin_contexts if server.tls else None  # others since the options changed
-        key = (contexts, *address, server.sni)
+        key: tuple[Hashable, ...] = (contexts, *address, server.sni)
+        tunnel = server.tls
+        if via := server.via:
+            tunnel = tunnel or "upgrade" in request.headers
+            key = (*key, via, via.credentials, tunnel)
         if not fresh and (peer := self._take((*key, client)) or self._take(key)):
             flow.server_conn = peer.server
         else:
-            flow.server_conn, wire = await self.dial(server, client)
-            peer = OriginPeer(wire, self._house, self, key, flow.server_conn, client)
+            flow.server_conn, wire = await self.dial(server, client, tunnel)
+            plain = not tunnel and flow.server_conn is server and takes_requests(server.via)
+            kind = ForwardingPeer if plain else OriginPeer
+            peer = kind(wire, self._house, self, key, flow.server_conn, client)
         peer.flow = flow
         return peer
 
-    async def dial(self, server: Server, client: Client) -> tuple[Server, Wire]:
-        """A new connection to *server*, with TLS if it is to have it. Raises ConnectionProblem."""
+    async def dial(self, server: Server, client: Client, tunnel: bool = True) -> tuple[Server, Wire]:
+        """A new connection to *server*, with TLS if it is to have it. Raises ConnectionProblem.
+
+        Without *tunnel* it may end at an upstream HTTP proxy that passes requests on.
+        """
         house = self._house
         ready, wire = self._take_ahead(server, client)
+        if wire and ready.tls_established:
+            return ready, wire
         if wire is None:
-            wire = await connect(house, server, client)
+            wire = await connect(house, server, client, tunnel)
         ready.tls, ready.sni = server.tls, server.sni
-        if not ready.tls or isinstance(wire, TlsWire):
+        if not ready.tls:
             return ready, wire
         try:
             return ready, await secure(house, wire, ready, client)
@@ -85,7 +98,7 @@ class Pool:
         ready, wire = self._ahead.pop((client, server.address), (server, None))
         if wire is None:
             return server, None
-        unfit = isinstance(wire, TlsWire) and (ready.tls, ready.sni) != (server.tls, server.sni)
+        unfit = ready.tls_established and (ready.tls, ready.sni) != (server.tls, server.sni)
         if unfit or wire.closed or wire.eof:
             wire.close()
             disconnected(self._house, ready, client)
@@ -148,8 +161,10 @@ class OriginPeer(Peer):
         self._pool = pool
         self._uses = 0
         self.flow: HTTPFlow | None = None
-        codec = ClientCodec(house.settings.max_head_size, house.settings.http1_engine)
-        super().__init__(wire, codec, house.watch, house.patience_with_origins)
+        super().__init__(wire, self._new_codec(house), house.watch, house.patience_with_origins)
+
+    def _new_codec(self, house: House) -> ClientCodec:
+        return ClientCodec(house.settings.max_head_size, house.settings.http1_engine)
 
     @property
     def reused(self) -> bool:
@@ -174,7 +189,7 @@ class OriginPeer(Peer):
         self._pool.keep(self)
 
     def _remember_session(self) -> None:
-        if isinstance(self.wire, TlsWire) and self.server.address:
+        if self.server.tls and isinstance(self.wire, TlsWire) and self.server.address:
             host, port = self.server.address
             self._house.origin_contexts.remember(self.wire.ssl, host, port, self.server.sni)
 
@@ -185,6 +200,33 @@ class OriginPeer(Peer):
             if self.flow is None:  # idle: nobody else would close it
                 self.wire.close()
         super()._lose(reason)
+
+
+class ForwardingPeer(OriginPeer):
+    """A connection to an upstream proxy that passes plain HTTP requests on. RFC 9112 section 3.2.2."""
+
+    __slots__ = ()
+
+    def _new_codec(self, house: House) -> ClientCodec:
+        settings = house.settings
+        return ClientCodec(settings.max_head_size, settings.http1_engine, absolute_form=True)
+
+    def send(self, *events: Event) -> None:
+        for event in events:
+            if type(event) is RequestHead:
+                assert self.server.via
+                assert self.server.address
+                event.scheme, event.authority = b"http", authority_of(self.server.address)
+                if event.authority.endswith(b":80"):
+                    event.authority = event.authority[:-3]
+                event.headers = event.headers + authorization(self._house, self.server.via)
+        super().send(*events)
+
+    async def receive(self) -> Event:
+        event = await super().receive()
+        assert self.server.via
+        refuse_407(self.server.via, event)
+        return event
 
 
 def _authenticates_connection(flow: HTTPFlow) -> bool:
@@ -198,13 +240,13 @@ def _authenticates_connection(flow: HTTPFlow) -> bool:
     return any(challenge.lower().startswith(_BOUND_TO_CONNECTION) for challenge in challenges)
 
 
-async def connect(house: House, server: Server, client: Client) -> Wire:
-    """Connect to *server*, telling the addons. Raises ConnectError."""
+async def connect(house: House, server: Server, client: Client, tunnel: bool = True) -> Wire:
+    """Connect to *server*, telling the addons; *tunnel* as in `Pool.dial`. Raises ConnectError."""
     calls = house.addons.calls
     data = ServerConnectionHookData(server, client)
     await calls.call(hookspecs.server_connect, data)
     try:
-        wire = await _connect(house, server)
+        wire = await _connect(house, server, client, tunnel)
     except ConnectionProblem as e:
         server.error = server.error or str(e)
         await calls.call(hookspecs.server_connect_error, data)
@@ -215,19 +257,19 @@ async def connect(house: House, server: Server, client: Client) -> Wire:
     return wire
 
 
-async def _connect(house: House, server: Server) -> Wire:
+async def _connect(house: House, server: Server, client: Client, tunnel: bool) -> Wire:
     if server.error:
         raise ConnectError(server.error)
     if not server.address:
         raise ConnectError("no destination is known")
-    host, port = server.address
+    host, port = server.via.address if server.via else server.address
     server.timestamp_start = model.clock()
     addresses = await house.network.resolve(host, port)
     if any(house.is_own(address) for address in addresses):
         raise ConnectError(f"{host}:{port} is this proxy itself: the request would go round in a loop")
     wire = await house.network.connect(addresses, house.settings.connect_timeout)
     server.timestamp_tcp_setup = model.clock()
-    return wire
+    return await enter(house, wire, server, client, tunnel) if server.via else wire
 
 
 def disconnected(house: House, server: Server, client: Client) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from proxyfw.connection import ServerSpec
 from proxyfw.net.wire import Address, Wire
 
 from .house import House
@@ -29,6 +30,10 @@ class Server:
 
     async def listen(self, places: Sequence[Place]) -> None:
         """Accept clients at *places*, and nowhere else any more. Raises ConnectError, changing nothing."""
+        for mode, _ in places:
+            if mode.name == "upstream" and (to := mode.target):
+                spec = ServerSpec(to.scheme, (to.host, to.port), to.credentials)
+                self.house.upstreams[str(mode)] = spec  # never removed: its clients may outlive a mode
         await self._listeners.become(places)
         self.house.own_addresses[:] = self.addresses
 

@@ -10,6 +10,7 @@ from proxyfw import flow as model
 from proxyfw import hookspecs
 from proxyfw.connection import Client, ConnectionState, Server
 from proxyfw.exceptions import ConnectionProblem, PeerGone, ProtocolError
+from proxyfw.hookspecs import NextLayer
 from proxyfw.http import HTTPFlow
 from proxyfw.net.peer import Peer
 from proxyfw.net.wire import Address, Lobby, Wire
@@ -21,14 +22,18 @@ from proxyfw.protocol.tls import starts_like_tls
 from . import heads
 from .answers import error_answer
 from .connect import Connect
+from .detect import Layer, next_layer
 from .exchange import Exchange
 from .heads import Route
 from .house import House
 from .intercept import consider, intercept, read_hello
-from .modes import Mode
+from .modes import Mode, Target
 from .pool import OriginPeer, Pool, disconnected
+from .reverse import ReverseRoute
 from .sniff import sniff
+from .socks import Welcome
 from .tcp import join, not_reached
+from .websocket import WebSocket
 
 log = logging.getLogger("proxyfw")
 
@@ -81,10 +86,29 @@ class Session:
             await addons.calls.call(hookspecs.client_disconnected, client)
 
     async def _begin(self) -> None:
-        """Serve a client that speaks HTTP to the proxy, or HTTP inside TLS to a secure proxy."""
+        """Serve the client as the mode has it by which it came."""
+        lobby, mode, house = self._lobby(), self._mode, self._house
+        self.idle = True
+        if mode.name == "socks5":
+            await self._socks(lobby)
+        elif mode.name == "transparent":
+            host, port = house.network.original_destination(self.wire)
+            await self._inside(lobby, Route("http", host, port))
+        elif mode.name != "reverse":
+            await self._http(lobby, None)
+        elif mode.target and mode.target.scheme in heads.DEFAULT_PORTS:
+            await self._http(lobby, ReverseRoute.to(mode.target, house.settings))
+        elif mode.target:
+            await self._reverse_raw(lobby, mode.target)
+
+    def _lobby(self) -> Lobby:
+        """Where the bytes of the client are that nobody has claimed."""
         lobby = self.wire.receiver
         assert isinstance(lobby, Lobby)
-        self.idle = True
+        return lobby
+
+    async def _http(self, lobby: Lobby, route: Route | None) -> None:
+        """Serve a client that speaks HTTP to us, or HTTP inside TLS; all requests go to *route* if given."""
         try:
             async with asyncio.timeout(self._house.settings.idle_timeout):
                 while (tls := starts_like_tls(lobby.data)) is None:
@@ -94,11 +118,54 @@ class Session:
             return
         self.idle = False
         if tls:
+            server = self._house.server(self.client, (route.host, route.port)) if route else None
             hello = await read_hello(self._house, lobby)
-            await consider(self._house, hello, self.client, None, [])  # there is nowhere to pass it on to
-            if not await self._intercept(lobby, None, (self.client.sockname or _NOWHERE)[0]):
+            data = await consider(self._house, hello, self.client, server, [str(route)] if route else [])
+            if server and data.ignore_connection:  # else there is nowhere to pass it on to
+                return await self._pass_through(lobby, server, ignored=True)
+            route = route.secured(hello.sni) if route else None
+            if server and route and route.scheme == "https" and data.establish_server_tls_first:
+                await self._establish(server, route.sni)
+            if not await self._intercept(lobby, server, (self.client.sockname or _NOWHERE)[0]):
                 return
-        await self._serve(self.wire, None)
+        await self._serve(self.wire, route)
+
+    async def _socks(self, lobby: Lobby) -> None:
+        """Serve a client that says in SOCKS 5 where it wants to go."""
+        welcome = Welcome(self._house, self.client, lobby)
+        try:
+            host, port = await welcome.destination()
+        except ProtocolError as e:
+            log.warning("%s: %s", self.client.peername, e)
+            return
+        if self._house.settings.eager:
+            try:
+                await self._pool.dial_ahead(self._house.server(self.client, (host, port)), self.client)
+            except ConnectionProblem as e:
+                log.info("%s: %s", self.client.peername, e)
+                welcome.deny(e)
+                return
+        await self._inside(welcome.grant(), Route("http", host, port))
+
+    async def _reverse_raw(self, lobby: Lobby, target: Target) -> None:
+        """Carry bytes to *target*; where we speak TLS to it, the client may speak TLS to us or not."""
+        server = self._house.server(self.client, (target.host, target.port))
+        try:
+            if target.scheme == "tls":
+                server.tls, server.sni = True, target.host
+                if await self._sniff(lobby, server) is Speech.TLS:
+                    hello = await read_hello(self._house, lobby)
+                    names = [f"{target.host}:{target.port}"]
+                    data = await consider(self._house, hello, self.client, server, names)
+                    if data.ignore_connection:
+                        server.tls = False
+                    elif await self._intercept(lobby, server, (self.client.sockname or _NOWHERE)[0]):
+                        lobby = self._lobby()
+                    else:
+                        return
+            await self._pass_through(lobby, server)
+        finally:
+            self._pool.abandon(self.client, server)
 
     # Requests
 
@@ -135,19 +202,27 @@ class Session:
     async def _exchange(self, peer: Peer, head: RequestHead, route: Route | None) -> bool:
         """Answer one request; True if the connection speaks something else from now on."""
         request = heads.request_from(head, route, model.clock())
-        server = Server(address=(request.host, request.port))
+        server = self._house.server(self.client, (request.host, request.port))
         if route:
-            server.sni = route.sni
+            server.sni = route.prepare(request)
         flow = HTTPFlow(self.client, server)
         flow.request = request
-        house = self._house
-        exchange = Exchange(flow, peer, self._pool, house.addons.calls, house.settings, self._task)
+        house, calls = self._house, self._house.addons.calls
+        exchange = Exchange(flow, peer, self._pool, calls, house.settings, self._task)
         await exchange.run()
         if exchange.switched is None:
             return False
         origin = exchange.switched
         assert isinstance(origin, OriginPeer)
-        await self._relay(peer.detach(), origin.detach().wire, origin.server, True)
+        lobby, wire = peer.detach(), origin.detach().wire
+        if exchange.websocket is None:
+            await self._relay(lobby, wire, origin.server, True)
+            return True
+        ours, theirs = exchange.websocket
+        try:
+            await WebSocket(house, calls, flow, (lobby.wire, ours), (wire, theirs)).run()
+        finally:
+            disconnected(house, origin.server, self.client)
         return True
 
     # Tunnels
@@ -167,44 +242,37 @@ class Session:
 
     async def _inside(self, lobby: Lobby, route: Route) -> None:
         """Find out what is spoken in a tunnel, and serve it."""
-        server = Server(address=(route.host, route.port))
+        server = self._house.server(self.client, (route.host, route.port))
         try:
-            await self._serve_inside(lobby, route, server)
+            await self._serve_inside(lobby, route, server, ())
         finally:
             self._pool.abandon(self.client, server)
 
-    async def _serve_inside(self, lobby: Lobby, route: Route, server: Server) -> None:
-        names = [str(route)]
-        speech = await self._sniff(lobby, server)
-        if speech is Speech.TLS:
-            hello = await read_hello(self._house, lobby)
+    async def _serve_inside(
+        self, lobby: Lobby, route: Route, server: Server, layers: tuple[str, ...]
+    ) -> None:
+        """Serve what is spoken, and what is inside of that; *layers* are around it."""
+        house, client = self._house, self.client
+        names = [str(route)] + ([f"{route.sni}:{route.port}"] if route.sni else [])
+        self.idle = True
+        layer = await next_layer(house, self._pool, lobby, NextLayer(client, server, layers), names)
+        self.idle = False
+        if layer is Layer.HTTP:
+            await self._serve(lobby.wire, route)
+        elif layer is Layer.TLS:
+            hello = await read_hello(house, lobby)
             if hello.sni:
                 names.append(f"{hello.sni}:{route.port}")
-            data = await consider(self._house, hello, self.client, server, names)
-            if not data.ignore_connection:
-                if data.establish_server_tls_first:
-                    await self._establish(server, hello.sni)
-                if await self._intercept(lobby, server, route.host):
-                    await self._decrypted(Route("https", route.host, route.port, hello.sni), server, names)
-                return
-            await self._pass_through(lobby, server, ignored=True)
-        elif self._house.passes_through(names):
-            await self._pass_through(lobby, server, ignored=True)
-        elif speech is Speech.HTTP and not self._house.is_raw(names):
-            await self._serve(lobby.wire, route)
+            data = await consider(house, hello, client, server, names)
+            if data.ignore_connection:
+                return await self._pass_through(lobby, server, ignored=True)
+            if data.establish_server_tls_first:
+                await self._establish(server, hello.sni)
+            if await self._intercept(lobby, server, route.host):
+                server.tls, server.sni = True, hello.sni or route.host
+                await self._serve_inside(self._lobby(), route.secured(hello.sni), server, (*layers, "tls"))
         else:
-            await self._pass_through(lobby, server)
-
-    async def _decrypted(self, route: Route, server: Server, names: list[str]) -> None:
-        """Serve what is spoken inside of TLS; raw bytes go on in TLS as well."""
-        lobby = self.wire.receiver
-        assert isinstance(lobby, Lobby)
-        server.tls, server.sni = True, route.sni or route.host
-        raw = self._house.is_raw(names)
-        if not raw and (self.client.alpn or await self._sniff(lobby, server) is Speech.HTTP):
-            await self._serve(self.wire, route)
-        else:
-            await self._pass_through(lobby, server)
+            await self._pass_through(lobby, server, ignored=layer is Layer.IGNORED)
 
     async def _intercept(self, lobby: Lobby, server: Server | None, host: str) -> bool:
         """Do TLS with the client, and talk to it through that; False if there will be no talking."""

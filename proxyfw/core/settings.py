@@ -14,6 +14,8 @@ from proxyfw.net.wire import Address
 from proxyfw.options import Options, parse_size
 from proxyfw.protocol.http1_engine import NewEngine, engine_named
 
+from .bypass import Bypass
+
 _TLS_VERSIONS = list(VERSIONS)
 
 DECLARATIONS: list[tuple[str, Any, Any, str]] = [
@@ -33,6 +35,24 @@ DECLARATIONS: list[tuple[str, Any, Any, str]] = [
         "Port to listen on; 0 for any free one. By default 8080, and 1080 for socks5.",
     ),
     ("server", bool, True, "Listen at all."),
+    (
+        "upstream_auth",
+        str | None,
+        None,
+        "user:password for upstream proxies that have none of their own; in reverse mode, for the server.",
+    ),
+    (
+        "upstream_bypass",
+        Sequence[str],
+        [],
+        "Reached without the mode's upstream proxy: host[:port], .domain, *.domain, address or network.",
+    ),
+    (
+        "keep_host_header",
+        bool,
+        False,
+        "Reverse mode: Host and SNI stay as the client sent them, instead of naming the server.",
+    ),
     ("stream_large_bodies", str | None, "5m", "Bodies above this size are streamed, not buffered. k, m, g."),
     (
         "body_size_limit",
@@ -109,7 +129,14 @@ DECLARATIONS: list[tuple[str, Any, Any, str]] = [
         "keep_messages",
         str | None,
         "1m",
-        "At most this much of the latest messages is kept in a TCP or UDP flow. k, m, g.",
+        "At most this much of the latest messages is kept in a WebSocket, TCP or UDP flow. k, m, g.",
+    ),
+    ("websocket", bool, True, "Read WebSocket connections; off: carry them as raw TCP."),
+    (
+        "websocket_message_limit",
+        str | None,
+        "64m",
+        "Close WebSocket connections (1009) on which a larger message comes. k, m, g.",
     ),
     ("udp_idle_timeout", float, 60.0, "Seconds without a datagram after which a UDP flow ends."),
     (
@@ -163,10 +190,15 @@ class Settings:
     udp_idle_timeout: float
     dns_timeout: float
     eager: bool
+    upstream_auth: str | None
+    upstream_bypass: Bypass
+    keep_host_header: bool
     rawtcp: bool
     show_ignored_hosts: bool
     keep_messages: float
-    """Of each TCP or UDP flow; bytes."""
+    """Of each WebSocket, TCP or UDP flow; bytes."""
+    websocket: bool
+    websocket_message_limit: float
     name_servers: tuple[Address, ...]
     use_hosts_file: bool
     http1_engine: NewEngine
@@ -180,9 +212,14 @@ class Settings:
             capture_limit=int(_size(options, "capture_limit")) if options.store_streamed_bodies else 0,
             max_head_size=int(_size(options, "max_head_size")),
             eager=options.connection_strategy == "eager",
+            upstream_auth=_credentials(options),
+            upstream_bypass=Bypass(options.upstream_bypass),
+            keep_host_header=options.keep_host_header,
             rawtcp=options.rawtcp,
             show_ignored_hosts=options.show_ignored_hosts,
             keep_messages=_size(options, "keep_messages"),
+            websocket=options.websocket,
+            websocket_message_limit=_size(options, "websocket_message_limit"),
             name_servers=tuple(_name_server(text) for text in options.dns_name_servers),
             use_hosts_file=options.dns_use_hosts_file,
             http1_engine=_engine(options),
@@ -215,6 +252,13 @@ def _engine(options: Options) -> NewEngine:
         return engine_named(None if options.http1_codec == "auto" else options.http1_codec)
     except ImportError:
         raise OptionsError("http1_codec: httptools is not installed: pip install httptools") from None
+
+
+def _credentials(options: Options) -> str | None:
+    text: str | None = options.upstream_auth
+    if text and ":" not in text:
+        raise OptionsError("upstream_auth: write user:password")
+    return text or None
 
 
 def _seconds(options: Options, name: str) -> float:

@@ -130,6 +130,8 @@ class MemoryNetwork:
     def __init__(self) -> None:
         self.hosts: dict[str, list[str]] = {"localhost": ["127.0.0.1"]}
         self.unknown: set[str] = set()
+        self.redirected_from: Address | None = None
+        """Where connections to a transparent proxy were going."""
         self.dialled: list[Address] = []
         self._listeners: dict[Address, _MemoryListener] = {}
         self._ports = count(49152)
@@ -158,6 +160,11 @@ class MemoryNetwork:
 
     async def listen(self, host: str, port: int, accept: Accept) -> Listener:
         return self.serve((host or "0.0.0.0", port or next(self._ports)), accept)
+
+    def original_destination(self, wire: Wire) -> Address:
+        if not self.redirected_from:
+            raise ConnectError("the connection was not redirected")
+        return self.redirected_from
 
     def serve(self, address: Address, accept: Accept) -> Listener:
         """Listen on *address*. Raises OSError if somebody does already."""

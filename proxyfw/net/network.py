@@ -16,6 +16,7 @@ import aiohappyeyeballs
 
 from proxyfw.exceptions import ConnectError
 
+from .redirect import original_destination
 from .wire import Address, SocketWire, Wire
 
 Accept = Callable[[Wire], None]
@@ -45,6 +46,9 @@ class Network(Protocol):
 
     async def listen(self, host: str, port: int, accept: Accept) -> Listener:
         """Call *accept* with each connection to *port* (0: any free one). Raises OSError."""
+
+    def original_destination(self, wire: Wire) -> Address:
+        """Where *wire* was going before it was redirected here. Raises ConnectError."""
 
 
 class SocketNetwork:
@@ -89,6 +93,11 @@ class SocketNetwork:
             raise
         return _SocketListener(servers)
 
+    def original_destination(self, wire: Wire) -> Address:
+        if not isinstance(wire, SocketWire):
+            raise ConnectError("only a connection of the machine can have been redirected")
+        return original_destination(wire.transport.get_extra_info("socket"))
+
 
 class _SocketListener:
     def __init__(self, servers: list[asyncio.Server]) -> None:
@@ -115,6 +124,19 @@ def is_ip(host: str) -> bool:
     try:
         ipaddress.ip_address(host)
     except ValueError:
+        return False
+    return True
+
+
+def is_local(host: str) -> bool:
+    """Whether the IP address *host* is one of this machine's: whether one can listen there."""
+    if host.startswith("127.") or host in ("::1", "0.0.0.0", "::"):
+        return True
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((host, 0))
+    except OSError:
         return False
     return True
 

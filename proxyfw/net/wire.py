@@ -120,6 +120,17 @@ class Lobby:
             self._changed = None
         return len(self.data) > before or await self.more()
 
+    def take(self) -> bytes:
+        """All that has come and that nobody has taken; more may come."""
+        data, self.data = self.data, b""
+        if data:
+            self.wire.resume()
+        return data
+
+    def put_back(self, data: bytes) -> None:
+        """What was taken and turned out to be for somebody else; it comes first."""
+        self.data = data + self.data
+
     def hand_over(self, receiver: Receiver) -> None:
         if self.data:
             data, self.data = self.data, b""

@@ -69,7 +69,7 @@ def test_passwords_are_not_repeated_in_errors_and_names() -> None:
         Mode.parse("upstream:http://u:secret@proxy:1/path")
     assert "secret" not in str(caught.value)
     mode = Mode.parse("upstream:http://u:secret@proxy:1")
-    assert str(mode) == "upstream:http://proxy:1"
+    assert str(mode) == "upstream:http://u@proxy:1"
     assert "secret" not in repr(mode)
 
 
