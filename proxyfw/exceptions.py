@@ -68,4 +68,13 @@ class TlsError(ConnectionProblem):
 
 
 class PeerGone(ConnectionProblem):
-    """The other side of a connection left before the exchange was complete."""
+    """The other side of a connection left before the exchange was complete.
+
+    *code*: the HTTP/2 error code that it said so with, if any. *unprocessed*: it has done nothing about the
+    request, which may therefore be sent again, whatever its method. RFC 9113 section 8.7.
+    """
+
+    def __init__(self, message: str, *, code: int | None = None, unprocessed: bool = False) -> None:
+        super().__init__(message)
+        self.code = code
+        self.unprocessed = unprocessed

@@ -22,7 +22,8 @@ class RequestHead:
 
     *target* is the request target without scheme and authority: a path with query, ``*``, or for CONNECT
     empty. *scheme* and *authority* are as sent (absolute-form, ``:scheme``/``:authority``, the CONNECT
-    target), else empty: origin-form names its host in the headers only. RFC 9112 section 3.2.
+    target), else empty: origin-form names its host in the headers only. RFC 9112 section 3.2. HTTP/2 says
+    ``:authority`` instead of Host; a head to be sent needs one of the two.
     """
 
     method: bytes
@@ -31,6 +32,8 @@ class RequestHead:
     version: bytes = b"HTTP/1.1"
     scheme: bytes = b""
     authority: bytes = b""
+    accepts_trailers: bool = False
+    """To be sent: the next hop may answer with trailers (``TE: trailers``), where the version says so."""
 
 
 @dataclass(slots=True)

@@ -1,0 +1,163 @@
+"""One stream of an HTTP/2 connection, to whoever tells its story: the `proxyfw.net.peer.Stream` of HTTP/2."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from math import inf
+from typing import TYPE_CHECKING
+
+from proxyfw.exceptions import ConnectionProblem, PeerGone, ProtocolError
+from proxyfw.protocol.events import Data, End, Event, RequestHead, Reset
+from proxyfw.protocol.fields import notable
+from proxyfw.protocol.http1_head import has_token
+from proxyfw.protocol.http2 import ErrorCodes, Malformed
+
+if TYPE_CHECKING:
+    from .http2 import Http2Connection
+
+OUTBOX_LIMIT = 256 * 1024
+"""Bytes of one stream that wait to be sent, above which `Http2Stream.drain` waits."""
+_CRUMB = 4096
+"""Bodies that come in smaller pieces are joined up to this size, for every piece costs memory of its own."""
+_UNPROCESSED = frozenset({ErrorCodes.REFUSED_STREAM})
+_RELAYED = frozenset(
+    {
+        ErrorCodes.NO_ERROR, ErrorCodes.INTERNAL_ERROR, ErrorCodes.REFUSED_STREAM, ErrorCodes.CANCEL,
+        ErrorCodes.ENHANCE_YOUR_CALM, ErrorCodes.INADEQUATE_SECURITY, ErrorCodes.HTTP_1_1_REQUIRED,
+    }
+)  # fmt: skip
+"""Codes that mean the same on the next hop; the others speak of the frames on one connection."""
+
+
+class Http2Stream:
+    """One exchange's part of *connection*. *id* is 0 until our request has been sent.
+
+    It holds at most the stream's window of received bytes, and its sender waits above `OUTBOX_LIMIT`.
+    """
+
+    __slots__ = (
+        "_connection", "_draining", "_head", "_inbox", "_released", "_waiter", "deadline", "gone", "id",
+        "on_gone", "reused",
+    )  # fmt: skip
+
+    def __init__(self, connection: Http2Connection, stream_id: int, reused: bool = False) -> None:
+        self.id = stream_id
+        self.gone: ConnectionProblem | None = None
+        self.on_gone: Callable[[ConnectionProblem], None] | None = None
+        self.reused = reused
+        """The connection has served before, so the other side may have closed it meanwhile."""
+        self.deadline = inf
+        self._connection = connection
+        self._inbox: deque[Event] = deque()
+        self._head: RequestHead | None = None
+        self._released = False
+        self._waiter: asyncio.Future[None] | None = None
+        self._draining: asyncio.Future[None] | None = None
+
+    # What a story calls
+
+    async def receive(self) -> Event:
+        while not self._inbox:
+            if self.gone:
+                raise self.gone
+            self._waiter = self._connection.loop.create_future()
+            await self._waiter
+        event = self._inbox.popleft()
+        if type(event) is Data:
+            self._connection.consumed(self.id, len(event.data))
+        return event
+
+    def send(self, *events: Event) -> None:
+        if not self.gone:
+            self._connection.send(self, events)
+
+    async def drain(self) -> None:
+        while self.pending > OUTBOX_LIMIT:
+            if self.gone:
+                raise self.gone
+            self._draining = self._connection.loop.create_future()
+            self._connection.draining.add(self)
+            await self._draining
+
+    def abort(self, code: int | None = None) -> None:
+        """Reset the stream, with *code* if it means something to the other side."""
+        if not self.gone:
+            self._connection.reset(self, code if code in _RELAYED else None)
+            self.lose(PeerGone("the proxy broke off the exchange"))
+
+    def can_say(self, code: int | None) -> bool:
+        """Whether an abort with *code* tells the other side more than an answer could."""
+        return code == ErrorCodes.HTTP_1_1_REQUIRED
+
+    def release(self) -> None:
+        """The story is over: what it has sent still goes out, what it has not received is not wanted."""
+        if self._released:
+            return
+        self._released = True
+        self.on_gone = None
+        unread = sum([len(event.data) for event in self._inbox if type(event) is Data])
+        self._inbox.clear()
+        self._connection.release(self, unread)
+
+    @property
+    def wants_continue(self) -> bool:
+        """A client waits for 100 (Continue) before it sends the body."""
+        head = self._head
+        return head is not None and has_token(notable(head.headers).get(b"expect"), b"100-continue")
+
+    @property
+    def pending(self) -> int:
+        """Bytes that wait to be sent."""
+        return self._connection.codec.pending(self.id)
+
+    # What the connection and the watch call
+
+    def take(self, event: Event | Malformed) -> None:
+        """Something has arrived."""
+        inbox = self._inbox
+        if type(event) is Data:
+            self._head = None
+            last = inbox[-1] if inbox else None
+            if type(last) is Data and len(last.data) + len(event.data) <= _CRUMB:
+                inbox[-1] = Data(last.data + event.data)
+            else:
+                inbox.append(event)
+        elif type(event) is Reset:
+            self.lose(PeerGone(event.reason, code=event.code, unprocessed=event.code in _UNPROCESSED))
+            return
+        elif type(event) is Malformed:
+            self.lose(ProtocolError(event.reason, event.status))
+            return
+        else:
+            if type(event) is RequestHead:
+                self._head = event
+            elif type(event) is End:
+                self._head = None
+            inbox.append(event)  # type: ignore[arg-type]  # Malformed has been dealt with
+        if self._waiter and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def lose(self, reason: ConnectionProblem) -> None:
+        """Nothing more will come."""
+        if self.gone:
+            return
+        self.gone = reason
+        if self._waiter and not self._waiter.done():
+            self._waiter.set_result(None)
+        self.wake_sender()
+        if self.on_gone:
+            self.on_gone(reason)
+
+    def wake_sender(self) -> None:
+        if self._draining and not self._draining.done():
+            self._draining.set_result(None)
+
+    def expired(self) -> None:
+        """There was silence for too long; it matters only if somebody waits for the other side."""
+        if self.pending or (self._waiter and not self._waiter.done()):
+            self._connection.reset(self, ErrorCodes.CANCEL)
+            self.lose(PeerGone("nothing was received in time"))
+        else:
+            self._connection.touch(self)
