@@ -17,7 +17,17 @@ from proxyfw.exceptions import ConnectionProblem, LocalProtocolError, PeerGone, 
 from proxyfw.flow import Error
 from proxyfw.http import Headers, HTTPFlow, Message, Response
 from proxyfw.net.peer import Stream
-from proxyfw.protocol.events import END, Data, End, Event, Informational, RequestHead, ResponseHead, Trailers
+from proxyfw.protocol.events import (
+    END,
+    Data,
+    End,
+    Event,
+    Informational,
+    RawHeaders,
+    RequestHead,
+    ResponseHead,
+    Trailers,
+)
 
 from . import heads
 from .answers import error_answer
@@ -26,6 +36,7 @@ from .fetch import Fetch, OriginStream
 from .hold import Holder
 from .scope import Scope
 from .settings import Settings
+from .upgrade import Codecs, websocket_codecs
 
 log = logging.getLogger("proxyfw")
 
@@ -45,8 +56,8 @@ class Exchange(Holder[HTTPFlow]):
     """One request and what comes of it."""
 
     __slots__ = (
-        "_answered", "_calls", "_client", "_closes", "_fetch", "_origin", "_scope", "_settings", "_told",
-        "_upload", "switched",
+        "_accepted", "_answered", "_calls", "_client", "_closes", "_fetch", "_origin", "_scope", "_settings",
+        "_told", "_upload", "switched", "websocket",
     )  # fmt: skip
 
     def __init__(
@@ -62,6 +73,8 @@ class Exchange(Holder[HTTPFlow]):
         super().__init__(flow)
         self.switched: OriginStream | None = None
         """Set when the origin answered 101: what follows on both sides is not HTTP any more."""
+        self.websocket: Codecs | None = None
+        """What follows is this: the flow goes on, and who carries it ends it."""
         self._client = client
         self._fetch = fetch
         self._calls = calls
@@ -69,6 +82,8 @@ class Exchange(Holder[HTTPFlow]):
         self._scope = Scope(task)
         self._origin: OriginStream | None = None
         self._upload: asyncio.Task[None] | None = None
+        self._accepted: RawHeaders = []
+        """The fields of a 101 as the origin sent them."""
         self._answered = False
         """The head of the answer is on its way: the client cannot be told of errors any more."""
         self._closes = False
@@ -100,11 +115,13 @@ class Exchange(Holder[HTTPFlow]):
             await self._fail(f"internal error: {type(e).__name__}: {e}", 502)
         finally:
             self._client.on_gone = None
-            flow.live, flow.control = False, None
+            if ends := self.websocket is None:
+                flow.live, flow.control = False, None
             try:
                 await self._leave_origin()
             finally:
-                await self._calls.call(hookspecs.flow_end, flow)
+                if ends:
+                    await self._calls.call(hookspecs.flow_end, flow)
 
     async def _story(self) -> None:
         flow, calls = self.flow, self._calls
@@ -202,7 +219,7 @@ class Exchange(Holder[HTTPFlow]):
     async def _fetch_response(self, rest: list[bytes] | None) -> Response:
         """Send the request to the origin and wait for the head of the answer."""
         request = self.flow.request
-        head = heads.request_head(request, rest is not None)
+        head = heads.request_head(request, rest is not None, self._settings.websocket)
         try:
             try:
                 event = await self._ask(head, rest, fresh=False)
@@ -221,6 +238,8 @@ class Exchange(Holder[HTTPFlow]):
         except ConnectionProblem as e:
             raise Failed(str(e), 502) from e
         assert type(event) is ResponseHead, event
+        if event.status == 101:
+            self._accepted = list(event.headers)
         response = heads.response_from(event, model.clock())
         if heads.has_body(request, response):
             self._decide_streaming(response)
@@ -300,11 +319,19 @@ class Exchange(Holder[HTTPFlow]):
         head = heads.response_head(response, flow.request, False, self._closes or self._uploading)
         if response.status_code == 101:
             client.send(head)
-            self.switched, self._origin = self._origin, None
-        else:
-            client.send(head, *heads.body_events(response, heads.has_body(flow.request, response)))
+            self._answered = True
+            self._switch(head)
+            return
+        client.send(head, *heads.body_events(response, heads.has_body(flow.request, response)))
         self._answered = True
         await client.drain()
+
+    def _switch(self, answer: ResponseHead) -> None:
+        self.switched, self._origin = self._origin, None
+        settings = self._settings
+        if settings.websocket and self.switched:
+            limit = settings.websocket_message_limit
+            self.websocket = websocket_codecs(self.flow.request, self._accepted, answer.headers, limit)
 
     def _given_response(self) -> Response:
         if self.flow.response is None:

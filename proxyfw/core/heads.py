@@ -10,6 +10,7 @@ from proxyfw.exceptions import ProtocolError
 from proxyfw.http import Headers, Message, Request, Response
 from proxyfw.protocol.events import END, Data, Event, RawHeaders, RequestHead, ResponseHead, Trailers
 from proxyfw.protocol.fields import notable
+from proxyfw.protocol.permessage_deflate import understood
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -41,6 +42,14 @@ class Route:
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    def secured(self, sni: str | None) -> Route:
+        """The route of requests that come inside TLS, for which *sni* was asked."""
+        return Route("https", self.host, self.port, sni)
+
+    def prepare(self, request: Request) -> str | None:
+        """Fit *request*, which comes this way, to where it goes; the SNI for that, None for its host."""
+        return self.sni
 
 
 @lru_cache(1024)
@@ -85,11 +94,16 @@ def has_body(request: Request, response: Response) -> bool:
     return request.method_bytes != b"HEAD" and response.status_code not in _BODILESS
 
 
-def request_head(request: Request, streamed: bool) -> RequestHead:
-    """*request* as it goes to the origin: its hop-by-hop fields stay here."""
+def request_head(request: Request, streamed: bool, websocket: bool = False) -> RequestHead:
+    """*request* as it goes to the origin: its hop-by-hop fields stay here.
+
+    *websocket*: a WebSocket will be read, so it is offered only extensions that can be.
+    """
     fields = request.headers.fields
     found = notable(fields)
     fields = _end_to_end(fields, found, _REQUEST_STOPPERS, _upgrades(found))
+    if websocket and found.get(b"upgrade", b"").lower() == b"websocket":
+        fields = understood(fields)
     body = None if streamed else request.raw_content
     fields = _framed(fields, found, body, bool(body), streamed, request)
     return RequestHead(request.method_bytes, request.path_bytes, fields)

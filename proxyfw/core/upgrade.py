@@ -1,0 +1,40 @@
+"""What a 101 response leads to: how both sides speak from now on, as their heads agreed. RFC 6455.
+
+Each side has its own agreement, since an addon may have changed either head on its way.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from proxyfw.exceptions import ProtocolError
+from proxyfw.http import Request
+from proxyfw.protocol.events import RawHeaders
+from proxyfw.protocol.permessage_deflate import agreed
+from proxyfw.protocol.websocket import WebSocketCodec
+
+log = logging.getLogger("proxyfw")
+
+Codecs = tuple[WebSocketCodec, WebSocketCodec]
+"""Towards the client, and towards the origin."""
+
+
+def websocket_codecs(
+    request: Request, accepted: RawHeaders, answered: RawHeaders, limit: float
+) -> Codecs | None:
+    """The codecs of a WebSocket connection, or None if it is not one that can be read.
+
+    *accepted* are the fields of the origin's answer, *answered* those that the client got; *limit* is that of
+    a message in bytes.
+    """
+    if request.headers.get("upgrade", "").lower() != "websocket" or not _is_websocket(accepted):
+        return None
+    try:
+        return WebSocketCodec(False, agreed(answered), limit), WebSocketCodec(True, agreed(accepted), limit)
+    except ProtocolError as e:
+        log.warning("%s: passed through as raw bytes: %s", request.pretty_url, e)
+        return None
+
+
+def _is_websocket(fields: RawHeaders) -> bool:
+    return any(name.lower() == b"upgrade" and value.lower() == b"websocket" for name, value in fields)
