@@ -12,9 +12,13 @@ import os
 from collections import deque
 from collections.abc import Sequence
 from itertools import count
+from pathlib import Path
 
 from proxyfw.exceptions import ConnectError
 
+from .datagram import Answering, DatagramListener, DatagramReceiver, Datagrams
+from .hosts_file import HostsFile
+from .memory_datagram import DatagramField
 from .network import Accept, Listener, is_ip
 from .wire import HIGH_WATER, Address, Wire
 
@@ -134,6 +138,9 @@ class MemoryNetwork:
         """Where connections to a transparent proxy were going."""
         self.dialled: list[Address] = []
         self._listeners: dict[Address, _MemoryListener] = {}
+        self.datagrams = DatagramField()
+        self.hosts_file = HostsFile(Path(os.devnull))
+        self.known_name_servers: list[Address] = []
         self._ports = count(49152)
 
     async def resolve(self, host: str, port: int) -> Sequence[Address]:
@@ -165,6 +172,15 @@ class MemoryNetwork:
         if not self.redirected_from:
             raise ConnectError("the connection was not redirected")
         return self.redirected_from
+
+    async def listen_datagrams(self, host: str, port: int, answering: Answering) -> DatagramListener:
+        return self.datagrams.listen(host, port, answering)
+
+    async def connect_datagrams(self, addresses: Sequence[Address], receiver: DatagramReceiver) -> Datagrams:
+        return self.datagrams.connect(addresses, receiver)
+
+    def name_servers(self) -> Sequence[Address]:
+        return self.known_name_servers
 
     def serve(self, address: Address, accept: Accept) -> Listener:
         """Listen on *address*. Raises OSError if somebody does already."""

@@ -16,6 +16,9 @@ import aiohappyeyeballs
 
 from proxyfw.exceptions import ConnectError
 
+from . import datagram
+from .datagram import Answering, DatagramListener, DatagramReceiver, Datagrams
+from .hosts_file import HostsFile
 from .redirect import original_destination
 from .wire import Address, SocketWire, Wire
 
@@ -38,6 +41,9 @@ class Listener(Protocol):
 class Network(Protocol):
     """What the core asks of a network."""
 
+    hosts_file: HostsFile
+    """The names this machine knows by itself."""
+
     async def resolve(self, host: str, port: int) -> Sequence[Address]:
         """All addresses of *host*. Raises ConnectError."""
 
@@ -47,12 +53,24 @@ class Network(Protocol):
     async def listen(self, host: str, port: int, accept: Accept) -> Listener:
         """Call *accept* with each connection to *port* (0: any free one). Raises OSError."""
 
+    async def listen_datagrams(self, host: str, port: int, answering: Answering) -> DatagramListener:
+        """Receive datagrams for *port* (0: any free one). Raises OSError."""
+
+    async def connect_datagrams(self, addresses: Sequence[Address], receiver: DatagramReceiver) -> Datagrams:
+        """A socket that speaks to the first of *addresses* that can be. Raises ConnectError."""
+
+    def name_servers(self) -> Sequence[Address]:
+        """Whom this machine asks for names."""
+
     def original_destination(self, wire: Wire) -> Address:
         """Where *wire* was going before it was redirected here. Raises ConnectError."""
 
 
 class SocketNetwork:
-    """TCP as the operating system has it."""
+    """TCP and UDP as the operating system has them."""
+
+    def __init__(self) -> None:
+        self.hosts_file = HostsFile()
 
     async def resolve(self, host: str, port: int) -> Sequence[Address]:
         if is_ip(host):
@@ -92,6 +110,21 @@ class SocketNetwork:
                 server.close()
             raise
         return _SocketListener(servers)
+
+    async def listen_datagrams(self, host: str, port: int, answering: Answering) -> DatagramListener:
+        return await datagram.listen([host] if host else _every_address(), port, answering)
+
+    async def connect_datagrams(self, addresses: Sequence[Address], receiver: DatagramReceiver) -> Datagrams:
+        return await datagram.connect(addresses, receiver)
+
+    def name_servers(self) -> Sequence[Address]:
+        import dns.resolver  # not light, and most proxies never speak DNS
+
+        try:
+            found = dns.resolver.get_default_resolver().nameservers
+        except dns.resolver.NoResolverConfiguration:
+            return []
+        return [(host, 53) for host in found if isinstance(host, str) and is_ip(host)]
 
     def original_destination(self, wire: Wire) -> Address:
         if not isinstance(wire, SocketWire):
