@@ -65,6 +65,20 @@ async def test_a_client_that_only_finished_sending_is_answered() -> None:
         assert (await client.rest()).endswith(b"\r\n\r\nhi")
 
 
+async def test_nothing_is_fetched_for_a_client_that_left_at_once() -> None:
+    """5.1.32: its request and its leave arrive together."""
+    recorder = Recorder()
+    async with world(addons=[recorder]) as w:
+        client = w.client()
+        for _ in range(20):  # until the proxy waits for a request
+            await asyncio.sleep(0)
+        client.write(GET)
+        client.abort()
+        await w.ended()
+        assert w.network.dialled == []
+    assert recorder.hooks == ["requestheaders", "error: client disconnected", "flow_end"]
+
+
 @pytest.mark.parametrize("hook", HOOKS)
 async def test_a_client_may_leave_during_any_hook(hook: str) -> None:
     """5.1.32: the hook is not broken off, what follows is."""

@@ -1,15 +1,13 @@
-"""Wires over real sockets, and the network of the machine: the same that memory imitates."""
+"""Wires over real sockets, which memory imitates, and the lobby in which bytes wait."""
 
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 
 import pytest
 
-from proxyfw.exceptions import ConnectError
-from proxyfw.net.network import Listener, SocketNetwork
+from proxyfw.net.network import SocketNetwork
 from proxyfw.net.wire import HIGH_WATER, LOBBY_LIMIT, Lobby, Wire
 from proxyfw.testing import End, pipe
 
@@ -114,52 +112,3 @@ async def test_who_waits_in_a_lobby_learns_of_the_loss() -> None:
     await asyncio.sleep(0)
     a.abort()
     assert not await waiting
-
-
-def free_port() -> int:
-    with socket.socket() as unused:
-        unused.bind((LOOPBACK, 0))
-        return int(unused.getsockname()[1])
-
-
-async def test_a_refused_connection_names_address_and_reason() -> None:
-    """5.2.41."""
-    network, port = SocketNetwork(), free_port()
-    with pytest.raises(ConnectError, match=rf"cannot connect to 127\.0\.0\.1:{port}: Connection refused"):
-        await network.connect([(LOOPBACK, port)], 5)
-
-
-async def test_the_next_address_is_tried_when_one_refuses() -> None:
-    """RFC 8305."""
-    network = SocketNetwork()
-    listener: Listener = await network.listen(LOOPBACK, 0, lambda wire: wire.close())
-    good = listener.addresses[0]
-    wire = await network.connect([(LOOPBACK, free_port()), ("127.0.0.2", free_port()), good], 5)
-    assert wire.peername == good
-    listener.close()
-    end = End(wire)
-    await end.rest()
-    end.close()
-    await asyncio.sleep(0)
-
-
-async def test_names_that_do_not_resolve_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """5.2.42."""
-
-    async def fail(*args: object, **kwargs: object) -> None:
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", fail)
-    with pytest.raises(ConnectError, match=r"cannot resolve 'nowhere\.invalid': Name or service not known"):
-        await SocketNetwork().resolve("nowhere.invalid", 80)
-    assert await SocketNetwork().resolve("192.0.2.1", 80) == [("192.0.2.1", 80)]
-    assert await SocketNetwork().resolve("::1", 80) == [("::1", 80)]
-
-
-async def test_a_port_that_is_taken_is_an_error() -> None:
-    """5.2.54."""
-    network = SocketNetwork()
-    listener = await network.listen(LOOPBACK, 0, lambda wire: None)
-    with pytest.raises(OSError, match="in use"):
-        await network.listen(LOOPBACK, listener.addresses[0][1], lambda wire: None)
-    listener.close()
