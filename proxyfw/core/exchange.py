@@ -32,6 +32,7 @@ from proxyfw.protocol.events import (
 from . import heads
 from .answers import error_answer
 from .body import Passage
+from .event_stream import EventPassage, shows
 from .fetch import Fetch, OriginStream
 from .hold import Holder
 from .scope import Scope
@@ -101,7 +102,7 @@ class Exchange(Holder[HTTPFlow]):
         try:
             await self._story()
         except Failed as e:
-            await self._fail(str(e), e.status)
+            await self._fail(str(e), e.status, getattr(e.__cause__, "code", None))
         except LocalProtocolError as e:  # an addon made of the message what cannot be said
             log.error("%s: %s", flow.request.pretty_url, e, exc_info=e.__cause__)
             await self._fail(str(e), 502)
@@ -176,7 +177,8 @@ class Exchange(Holder[HTTPFlow]):
                 self._closes = True  # refused before it was sent. RFC 9110 section 10.1.1
                 return None
             client.send(Informational(100, [], b"Continue"))
-        if request.stream or (length is not None and length > self._settings.stream_above):
+        too_long = length is not None and length > self._settings.stream_above
+        if request.stream or too_long or heads.is_endless(request):
             request.stream = request.stream or True
             return []
         return await self._receive(client, request)
@@ -223,11 +225,11 @@ class Exchange(Holder[HTTPFlow]):
         try:
             try:
                 event = await self._ask(head, rest, fresh=False)
-            except (PeerGone, ProtocolError):
-                repeatable = rest is None and request.method_bytes in _REPEATABLE
-                if not (repeatable and self._origin and self._origin.reused):
+            except (PeerGone, ProtocolError) as e:
+                if rest is not None or self._origin is None or not self._may_ask_again(e, self._origin):
                     raise
                 self._origin.abort()
+                self._origin.release()
                 event = await self._ask(head, rest, fresh=True)
             while type(event) is Informational:
                 if event.status != 100 and request.version_bytes != b"HTTP/1.0":
@@ -254,11 +256,20 @@ class Exchange(Holder[HTTPFlow]):
             self._upload = asyncio.create_task(self._stream_request(origin, rest))
         return await origin.receive()
 
+    def _may_ask_again(self, error: PeerGone | ProtocolError, origin: OriginStream) -> bool:
+        """Whether *origin* has not dealt with the request, or may be asked twice after a stale connection."""
+        if (
+            isinstance(error, PeerGone) and error.code is not None
+        ):  # it has said what it thinks of this request
+            return error.unprocessed and not self._client.can_say(error.code)
+        return origin.reused and self.flow.request.method_bytes in _REPEATABLE
+
     async def _stream_request(self, origin: OriginStream, first: list[bytes]) -> None:
         """Pass the request's body on while the answer is awaited, which may come before its end."""
         request = self.flow.request
         try:
-            await self._stream(self._client, request, origin, first)
+            passage = Passage(request, origin, self._settings.capture_limit)
+            await self._stream(self._client, request, passage, first)
             origin.send(*_end(request))
         except PeerGone:
             pass  # the story learns it from the side that left
@@ -270,9 +281,8 @@ class Exchange(Holder[HTTPFlow]):
             log.exception("internal error while streaming %s", request.pretty_url)
             self._scope.interrupt(Failed(f"internal error: {type(e).__name__}: {e}", 502))
 
-    async def _stream(self, source: Stream, message: Message, to: Stream, first: list[bytes]) -> None:
+    async def _stream(self, source: Stream, message: Message, passage: Passage, first: list[bytes]) -> None:
         """Pass the body of *message* on, up to its end, which the caller sends."""
-        passage = Passage(message, to, self._settings.capture_limit)
         for piece in first:
             await passage.add(piece)
         while type(event := await self._next(source)) is not End:
@@ -295,7 +305,7 @@ class Exchange(Holder[HTTPFlow]):
         elif length > self._settings.body_limit:
             raise Failed(f"the response body of {length} bytes exceeds body_size_limit", 502)
         else:
-            response.stream = length > self._settings.stream_above
+            response.stream = length > self._settings.stream_above or shows(response, self._calls)
 
     async def _receive_response(self, response: Response) -> bool:
         """Receive the origin's body, or relay it; True if all but its end has been sent to the client."""
@@ -306,11 +316,18 @@ class Exchange(Holder[HTTPFlow]):
         first = [] if response.stream else await self._receive(origin, response)
         if first is None:
             return False
+        passage = self._passage(response)
         head = heads.response_head(response, self.flow.request, True, self._closes)
         self._client.send(head)
         self._answered = True
-        await self._stream(origin, response, self._client, first)
+        await self._stream(origin, response, passage, first)
         return True
+
+    def _passage(self, response: Response) -> Passage:
+        to, settings = self._client, self._settings
+        if shows(response, self._calls):
+            return EventPassage(self.flow, response, to, settings, self._calls)
+        return Passage(response, to, settings.capture_limit)
 
     async def _answer(self) -> None:
         """Send the complete answer that is in the flow."""
@@ -344,16 +361,16 @@ class Exchange(Holder[HTTPFlow]):
 
     # Its end
 
-    async def _fail(self, message: str, status: int | None) -> None:
-        """Record why, leave nobody waiting, and tell the addons."""
+    async def _fail(self, message: str, status: int | None, code: int | None = None) -> None:
+        """Record why, leave nobody waiting, and tell the addons. *code*: what the origin has said."""
         flow = self.flow
         if flow.error is None:
             flow.error = Error(message)
         if self._origin:
             self._origin.abort()
         try:
-            if status is None or self._answered:
-                self._client.abort()
+            if status is None or self._answered or self._client.can_say(code):
+                self._client.abort(code)
             else:
                 self._client.send(*error_answer(status, message, flow.request.headers))
         except Exception:  # what went wrong before goes wrong again

@@ -8,8 +8,10 @@ from functools import lru_cache
 
 from proxyfw.exceptions import ProtocolError
 from proxyfw.http import Headers, Message, Request, Response
+from proxyfw.model.status import reason as reason_phrase
 from proxyfw.protocol.events import END, Data, Event, RawHeaders, RequestHead, ResponseHead, Trailers
 from proxyfw.protocol.fields import notable
+from proxyfw.protocol.http1_head import has_token
 from proxyfw.protocol.permessage_deflate import understood
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -106,7 +108,12 @@ def request_head(request: Request, streamed: bool, websocket: bool = False) -> R
         fields = understood(fields)
     body = None if streamed else request.raw_content
     fields = _framed(fields, found, body, bool(body), streamed, request)
-    return RequestHead(request.method_bytes, request.path_bytes, fields)
+    if b"host" not in found and request.authority_bytes:
+        fields = [(b"Host", request.authority_bytes), *fields]  # RFC 9113 section 8.3.1
+    return RequestHead(
+        request.method_bytes, request.path_bytes, fields, b"HTTP/1.1", request.scheme_bytes,
+        request.authority_bytes, has_token(found.get(b"te"), b"trailers"),
+    )  # fmt: skip
 
 
 def response_head(response: Response, request: Request, streamed: bool, close: bool) -> ResponseHead:
@@ -120,7 +127,10 @@ def response_head(response: Response, request: Request, streamed: bool, close: b
         fields = _framed(fields, found, body, not streamed, streamed, response)
     if close:
         fields = [*fields, (b"Connection", b"close")]
-    return ResponseHead(response.status_code, fields, response.reason_bytes)
+    reason = response.reason_bytes
+    if not reason and _declares_nothing(response):
+        reason = reason_phrase(response.status_code).encode()
+    return ResponseHead(response.status_code, fields, reason)
 
 
 def body_events(message: Message, with_body: bool) -> list[Event]:
@@ -172,7 +182,8 @@ def _framed(
         return fields
     length = found.get(b"content-length")
     if streamed:
-        if length is None or not callable(message.stream):
+        known = length is not None and not callable(message.stream)
+        if known or (length is None and not _declares_nothing(message)):
             return fields
         chunked = [(b"Transfer-Encoding", b"chunked")] if isinstance(message, Request) else []
         return _without_length(fields) + chunked
@@ -182,13 +193,18 @@ def _framed(
     return [*_without_length(fields), (b"Content-Length", actual)]
 
 
+def _declares_nothing(message: Message) -> bool:
+    """Whether *message* came in a version that has no reason phrase, and frames bodies beneath its fields."""
+    return not message.version_bytes.startswith(b"HTTP/1")
+
+
 def _without_length(fields: RawHeaders) -> RawHeaders:
     return [field for field in fields if field[0].lower() != b"content-length"]
 
 
-def is_endless(response: Response) -> bool:
-    """Whether the response is of a kind whose parts are wanted as they come."""
-    return response.headers.get("content-type", "").lower().startswith(_ENDLESS)
+def is_endless(message: Message) -> bool:
+    """Whether *message* is of a kind whose parts are wanted as they come."""
+    return message.headers.get("content-type", "").lower().startswith(_ENDLESS)
 
 
 def ends_with_connection(response: Response) -> bool:

@@ -349,7 +349,8 @@ class ClientConnection(Http2Connection):
             raise
 
     def _no_turn(self) -> PeerGone:
-        return PeerGone("the origin takes no more requests on this connection", unprocessed=True)
+        problem = "the origin takes no more requests on this connection"
+        return PeerGone(problem, code=ErrorCodes.REFUSED_STREAM, unprocessed=True)
 
     def _vacate(self) -> None:
         self._occupied -= 1
@@ -419,7 +420,7 @@ class ClientConnection(Http2Connection):
         problem = f"the origin is going away: {name_of(fact.code)} {fact.reason}".rstrip()
         for stream in [s for s in self.streams.values() if s.id > fact.last_stream_id]:
             self.codec.reset(stream.id, ErrorCodes.CANCEL)
-            stream.lose(PeerGone(problem, code=fact.code, unprocessed=True))
+            stream.lose(PeerGone(problem, code=ErrorCodes.REFUSED_STREAM, unprocessed=True))
 
     def _retire(self) -> None:
         super()._retire()

@@ -21,7 +21,7 @@ OUTBOX_LIMIT = 256 * 1024
 """Bytes of one stream that wait to be sent, above which `Http2Stream.drain` waits."""
 _CRUMB = 4096
 """Bodies that come in smaller pieces are joined up to this size, for every piece costs memory of its own."""
-_UNPROCESSED = frozenset({ErrorCodes.REFUSED_STREAM})
+_UNPROCESSED = frozenset({ErrorCodes.REFUSED_STREAM, ErrorCodes.HTTP_1_1_REQUIRED})
 _RELAYED = frozenset(
     {
         ErrorCodes.NO_ERROR, ErrorCodes.INTERNAL_ERROR, ErrorCodes.REFUSED_STREAM, ErrorCodes.CANCEL,
@@ -50,7 +50,7 @@ class Http2Stream:
         """The connection has served before, so the other side may have closed it meanwhile."""
         self.deadline = inf
         self._connection = connection
-        self._inbox: deque[Event] = deque()
+        self._inbox: deque[Event | ProtocolError] = deque()
         self._head: RequestHead | None = None
         self._released = False
         self._waiter: asyncio.Future[None] | None = None
@@ -65,6 +65,8 @@ class Http2Stream:
             self._waiter = self._connection.loop.create_future()
             await self._waiter
         event = self._inbox.popleft()
+        if isinstance(event, ProtocolError):
+            raise event
         if type(event) is Data:
             self._connection.consumed(self.id, len(event.data))
         return event
@@ -128,8 +130,11 @@ class Http2Stream:
             self.lose(PeerGone(event.reason, code=event.code, unprocessed=event.code in _UNPROCESSED))
             return
         elif type(event) is Malformed:
-            self.lose(ProtocolError(event.reason, event.status))
-            return
+            problem = ProtocolError(event.reason, event.status)
+            if event.status != 431:
+                self.lose(problem)
+                return
+            inbox.append(problem)  # which can be answered
         else:
             if type(event) is RequestHead:
                 self._head = event

@@ -48,8 +48,14 @@ class Stream(Protocol):
     async def drain(self) -> None:
         """Wait until the other side has taken enough of what was sent. Raises PeerGone."""
 
-    def abort(self) -> None:
-        """Break off, so that the other side sees that the message is not complete."""
+    def abort(self, code: int | None = None) -> None:
+        """Break off, so that the other side sees that the message is not complete.
+
+        *code* is an HTTP/2 error code that says why, for a wire that has words for it.
+        """
+
+    def can_say(self, code: int | None) -> bool:
+        """Whether an abort with *code* tells the other side more than an answer of ours could."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +146,14 @@ class Peer:
         self._watch.discard(self)
         return self.wire.detach(self.codec.detach())
 
-    def abort(self) -> None:
+    def abort(self, code: int | None = None) -> None:
         """Break off, so that the other side sees that the message is not complete."""
         self._lose(PeerGone("the proxy broke off the connection"))
         self.wire.abort()
+
+    def can_say(self, code: int | None) -> bool:
+        """Whether an abort with *code* tells the other side more than an answer could: never, in HTTP/1."""
+        return False
 
     def close(self) -> None:
         """Send what is queued, then close."""
