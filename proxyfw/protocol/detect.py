@@ -11,7 +11,7 @@ from .tls import starts_like_tls
 class Speech(Enum):
     TLS = "tls"
     HTTP = "http"
-    OTHER = "other"
+    OTHER = "tcp"
 
 
 _REQUEST = re.compile(rb"(?!CONNECT |PRI )[A-Z][A-Z-]{2,23} (?:/|\*|https?:)")
