@@ -33,6 +33,24 @@ def decode(data: bytes, coding: str, *, partial: bool = False) -> bytes:
     return decoded
 
 
+def decoder(coding: str) -> Callable[[bytes], bytes]:
+    """What takes a body in *coding* piece by piece and gives what each piece makes known of it.
+
+    Raises ValueError for a coding that is not supported, as the function does for data that is not in it.
+    """
+    steps = [(name, step()) for name in reversed(_names(coding)) if (step := _STEPS.get(name))]
+
+    def decode_piece(data: bytes) -> bytes:
+        for name, step in steps:
+            try:
+                data = step(data) if data else data
+            except Exception as error:
+                raise ValueError(f"body is not valid {name}: {error}") from error
+        return data
+
+    return decode_piece
+
+
 def encode(data: bytes, coding: str) -> bytes:
     """*data* in *coding*; empty stays empty. Raises ValueError for a coding that is not supported."""
     global _last
@@ -118,6 +136,31 @@ def _zstd(data: bytes) -> bytes:
 
     return zstandard.ZstdCompressor().compress(data)
 
+
+def _zlib_step() -> Callable[[bytes], bytes]:
+    return zlib.decompressobj(32 + zlib.MAX_WBITS).decompress
+
+
+def _brotli_step() -> Callable[[bytes], bytes]:
+    import brotli
+
+    step: Callable[[bytes], bytes] = brotli.Decompressor().process
+    return step
+
+
+def _zstd_step() -> Callable[[bytes], bytes]:
+    import zstandard
+
+    return zstandard.ZstdDecompressor().decompressobj().decompress
+
+
+_STEPS = {
+    "gzip": _zlib_step,
+    "x-gzip": _zlib_step,
+    "deflate": _zlib_step,
+    "br": _brotli_step,
+    "zstd": _zstd_step,
+}
 
 Decoder = Callable[[bytes], tuple[bytes, bool]]
 Encoder = Callable[[bytes], bytes]
