@@ -289,7 +289,6 @@ class Exchange(Holder[HTTPFlow]):
             if type(event) is Data:
                 await passage.add(event.data)
                 self._check_size(message, passage.received)
-                self._scope.check()
             elif type(event) is Trailers:
                 message.trailers = Headers.wrap(event.headers)
         await passage.end()
