@@ -107,7 +107,7 @@ def test_curl(proxy: tuple[str, Path], origins: tuple[str, str, Path], secure: b
         url,
         "--cacert",
         str(ca),
-        origins[scheme],
+        origins[1] if secure else origins[0],
     ]
     answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=TIME_LIMIT).stdout
     assert "x-proxyfw: hello" in answer.lower()
