@@ -325,10 +325,16 @@ class Server(Connection):
 
 @dataclass(slots=True)
 class ServerConnectionHookData:
-    """What the ``server_connect`` hooks are given: the connection to be made, and for which client."""
+    """What the ``server_connect`` hooks are given: the connection to be made, and for which client.
+
+    `addresses`, set in ``server_connect``, are IP addresses and ports to dial instead of those that the name
+    resolves to. Name, SNI, Host and the check of the certificate stay as they are. Through an upstream proxy
+    the first of them is asked for; a proxy that is given plain HTTP requests still resolves names itself.
+    """
 
     server: Server
     client: Client
+    addresses: Sequence[Address] | None = None
 
 
 CLOSED = ConnectionState.CLOSED

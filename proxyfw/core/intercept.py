@@ -20,6 +20,8 @@ from .origin_tls import note_facts
 log = logging.getLogger("proxyfw")
 
 ALPN = (b"http/1.1",)
+_CLIENT_FIRST = (b"http/1.1", b"h2")
+"""Where the server says nothing before the client does; in other protocols it may greet."""
 
 
 async def read_hello(house: House, lobby: Lobby) -> ClientHello:
@@ -67,7 +69,9 @@ async def intercept(
             data.ssl_conn = house.leaf_contexts.connection(leaf, ALPN)
         wire = TlsWire(lobby.wire, data.ssl_conn)
         await wire.handshake(house.settings.connect_timeout)
-        await _first_word(wire, house.settings.idle_timeout)
+        knows_who_speaks = data.ssl_conn.get_alpn_proto_negotiated() in _CLIENT_FIRST
+        patience = house.settings.idle_timeout if knows_who_speaks else house.settings.sniff_timeout
+        await _first_word(wire, patience)
     except (ConnectionProblem, CertificateError) as e:
         client.error = f"TLS with the client failed: {e}"
         log.warning("%s", _advice(client, name, e))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 
 from proxyfw import flow as model
 from proxyfw import hookspecs
@@ -246,7 +246,7 @@ async def connect(house: House, server: Server, client: Client, tunnel: bool = T
     data = ServerConnectionHookData(server, client)
     await calls.call(hookspecs.server_connect, data)
     try:
-        wire = await _connect(house, server, client, tunnel)
+        wire = await _connect(house, data, tunnel)
     except ConnectionProblem as e:
         server.error = server.error or str(e)
         await calls.call(hookspecs.server_connect_error, data)
@@ -257,19 +257,34 @@ async def connect(house: House, server: Server, client: Client, tunnel: bool = T
     return wire
 
 
-async def _connect(house: House, server: Server, client: Client, tunnel: bool) -> Wire:
+async def _connect(house: House, data: ServerConnectionHookData, tunnel: bool) -> Wire:
+    server = data.server
+    addresses = await addresses_of(house, data)
+    if any(house.is_own(address) for address in addresses):
+        host, port = server.via.address if server.via else server.address or addresses[0]
+        raise ConnectError(f"{host}:{port} is this proxy itself: the request would go round in a loop")
+    wire = await house.network.connect(addresses, house.settings.connect_timeout)
+    server.timestamp_tcp_setup = model.clock()
+    if not server.via:
+        return wire
+    return await enter(house, wire, server, data.client, tunnel, data.addresses)
+
+
+async def addresses_of(house: House, data: ServerConnectionHookData) -> Sequence[Address]:
+    """What to dial, now that the addons have been asked. Raises ConnectError."""
+    server = data.server
     if server.error:
         raise ConnectError(server.error)
     if not server.address:
         raise ConnectError("no destination is known")
-    host, port = server.via.address if server.via else server.address
     server.timestamp_start = model.clock()
-    addresses = await house.network.resolve(host, port)
-    if any(house.is_own(address) for address in addresses):
-        raise ConnectError(f"{host}:{port} is this proxy itself: the request would go round in a loop")
-    wire = await house.network.connect(addresses, house.settings.connect_timeout)
-    server.timestamp_tcp_setup = model.clock()
-    return await enter(house, wire, server, client, tunnel) if server.via else wire
+    if server.via:
+        return await house.network.resolve(*server.via.address)
+    if data.addresses is None:
+        return await house.network.resolve(*server.address)
+    if not data.addresses:
+        raise ConnectError(f"an addon left no address for {server.address[0]}:{server.address[1]}")
+    return data.addresses
 
 
 def disconnected(house: House, server: Server, client: Client) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from collections.abc import Sequence
 
 from proxyfw import flow as model
 from proxyfw import hookspecs
@@ -56,9 +57,17 @@ def refuse_407(via: ServerSpec, event: Event) -> None:
         )
 
 
-async def enter(house: House, wire: Wire, server: Server, client: Client, tunnel: bool) -> Wire:
+async def enter(
+    house: House,
+    wire: Wire,
+    server: Server,
+    client: Client,
+    tunnel: bool,
+    addresses: Sequence[Address] | None = None,
+) -> Wire:
     """Go on from *wire*, which leads to ``server.via``, to *server*; the wire that leads there.
 
+    *addresses*: where its name leads, if an addon has resolved it.
     Without *tunnel* an HTTP proxy is only made ready for requests. Raises ConnectError naming the proxy.
     """
     via = server.via
@@ -68,8 +77,8 @@ async def enter(house: House, wire: Wire, server: Server, client: Client, tunnel
             if via.scheme == "https":
                 wire = await _secure(house, wire, via, client)
             if via.scheme not in _HTTP:
-                return await _socks(house, wire, server)
-            return await _connect(house, wire, server, client) if tunnel else wire
+                return await _socks(house, wire, server, addresses)
+            return await _connect(house, wire, server, client, addresses) if tunnel else wire
     except TimeoutError:
         wire.abort()
         raise ConnectError(f"the upstream proxy {name_of(via)} gave no answer in time") from None
@@ -87,9 +96,11 @@ async def _secure(house: House, wire: Wire, via: ServerSpec, client: Client) -> 
     return await secure(house, wire, proxy, client)
 
 
-async def _connect(house: House, wire: Wire, server: Server, client: Client) -> Wire:
+async def _connect(
+    house: House, wire: Wire, server: Server, client: Client, addresses: Sequence[Address] | None
+) -> Wire:
     """Ask an HTTP proxy for a tunnel. RFC 9110 section 9.3.6."""
-    via, address = server.via, server.address
+    via, address = server.via, addresses[0] if addresses else server.address
     assert via
     assert address
     flow = HTTPFlow(client, server)
@@ -131,14 +142,14 @@ def _connect_request(address: Address, fields: list[tuple[bytes, bytes]]) -> Req
     )  # fmt: skip
 
 
-async def _socks(house: House, wire: Wire, server: Server) -> Wire:
+async def _socks(house: House, wire: Wire, server: Server, addresses: Sequence[Address] | None) -> Wire:
     """Ask a SOCKS 5 proxy for a connection; ``socks5`` resolves names here, ``socks5h`` there."""
-    via, address = server.via, server.address
+    via, address = server.via, addresses[0] if addresses else server.address
     assert via
     assert address
-    if via.scheme == "socks5":
+    if via.scheme == "socks5" and not addresses:
         address = (await house.network.resolve(*address))[0]
-    elif via.scheme != "socks5h":
+    elif via.scheme not in ("socks5", "socks5h"):
         raise ConnectError(f"{via.scheme!r} is no kind of upstream proxy; there are {', '.join(SCHEMES)}")
     credentials = via.credentials or house.settings.upstream_auth
     user, _, password = credentials.partition(":") if credentials else ("", "", "")
