@@ -165,10 +165,10 @@ def requestheaders(flow: HTTPFlow) -> None:
 
 @_hook("HTTP")
 def request(flow: HTTPFlow) -> None:
-    """The whole request is here. May be async.
+    """The request is here: whole, or if its body is streamed, before any of it is forwarded. May be async.
 
-    Change any part of ``flow.request``, or set ``flow.response`` to answer without the origin. A streamed
-    body has passed by now: only ``flow.response`` and notes on the flow can still be changed.
+    Change any part of ``flow.request``, or set ``flow.response`` to answer without the origin, which then
+    gets nothing. The content of a streamed body is None: it passes after this hook.
     """
 
 
