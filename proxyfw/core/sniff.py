@@ -39,14 +39,16 @@ async def _first_words(house: House, lobby: Lobby, patience: float) -> Speech | 
     try:
         async with asyncio.timeout(patience) as limit:
             while (speech := detect(lobby.data)) is None:
+                if lobby.data.strip(b"\r\n"):  # it does speak, only slowly
+                    limit.reschedule(asyncio.get_running_loop().time() + house.settings.head_timeout)
                 if not await lobby.more():
                     if lobby.data and not lobby.wire.closed:
                         return Speech.OTHER
                     raise PeerGone("the client closed the tunnel without using it")
-                if lobby.data.strip(b"\r\n"):  # it does speak, only slowly
-                    limit.reschedule(asyncio.get_running_loop().time() + house.settings.head_timeout)
     except TimeoutError:
-        return Speech.OTHER if lobby.data.strip(b"\r\n") else None
+        if not lobby.data.strip(b"\r\n"):
+            return None
+        return detect(lobby.data) or Speech.OTHER  # words may have come as patience ended
     return speech
 
 
@@ -55,6 +57,8 @@ async def _server_speaks_first(
 ) -> bool:
     """Connect to *server* and wait until one of both says something."""
     idle = house.settings.idle_timeout
+    if lobby.data:  # empty lines, which may be all that it wants to say for now
+        idle = min(idle, house.settings.sniff_timeout)
     silent = [lobby]
     try:
         origin = (await pool.dial_ahead(server, client)).receiver
@@ -69,6 +73,6 @@ async def _server_speaks_first(
         finally:
             for word in words:
                 word.cancel()
-        if not done:
+        if not done and not lobby.data:
             raise PeerGone(f"neither side said anything within {idle:g} s")
     return not lobby.data.strip(b"\r\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 
 import pytest
 from ends import Conversation, Field, Recorder, Tls
@@ -125,6 +126,21 @@ async def test_line_ends_that_come_late(field: Field) -> None:
     await layer.handshake()
 
 
+async def test_a_hello_that_comes_as_patience_ends(field: Field) -> None:
+    """In a busy proxy both happen in one step of the loop; the host is intercepted all the same."""
+    recorder = Recorder()
+    proxy = await field.proxy(recorder, sniff_timeout=0.05)
+    origin = await field.origin()
+    talk = await field.tunnel(proxy, origin.port)
+    await recorder.saw("http_connected")
+    layer, hello = await begun(field, talk, field.trust(proxy))
+    await asyncio.sleep(0)
+    talk.plain.writer.write(hello)
+    time.sleep(0.1)  # noqa: ASYNC251 - the loop is meant to be busy
+    await layer.handshake()
+    assert recorder.names.count("tls_start_client") == 1
+
+
 # Other things than TLS
 
 
@@ -164,7 +180,7 @@ async def test_a_server_that_speaks_first(field: Field) -> None:
         b"EHLO client.test\r\n",
         b"\x00\x01binary\xff\n",
         b"\x16\x02not tls\n",
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"PRI * HTTP/3.0\r\n\r\nSM\r\n\r\n",
         b"CONNECT further.test:443 HTTP/1.1\r\n\r\n",
         b"A\r\n",
         b"\r\n\r\nblank lines of its own\r\n",
@@ -186,6 +202,20 @@ async def test_clients_of_other_protocols_are_tunnelled(field: Field, words: byt
     await talk.send(words)
     assert await talk.rest() == b"echo:" + words
     assert "requestheaders" not in recorder.names
+
+
+async def test_a_client_that_says_next_to_nothing_and_waits(field: Field) -> None:
+    """Empty lines alone (a telnet user at the return key) reach the server after a moment."""
+
+    async def answers(talk: Conversation) -> None:
+        await talk.exactly(2)
+        await talk.send(b"login: ")
+
+    proxy = await field.proxy(sniff_timeout=0.01)
+    origin = await field.plain_origin(answers)
+    talk = await field.tunnel(proxy, origin.port)
+    await talk.send(b"\r\n")
+    assert await talk.rest() == b"login: "
 
 
 async def test_a_client_that_says_a_little_and_ends(field: Field) -> None:
