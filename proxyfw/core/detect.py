@@ -13,7 +13,7 @@ proxy itself, and those of ``reverse:http[s]``, are not in question: they speak 
     ignore_hosts  ignored  host:port matches
     allow_hosts   ignored  there are some, and none matches host:port
     tcp_hosts     tcp      host:port, or inside TLS SNI:port, matches
-    first bytes   http     a request begins
+    first bytes   http     a request begins, or HTTP/2 and the option http2 is on
     first bytes   tcp      anything else begins
     silence       tcp      the client says nothing for `sniff_timeout`, and the server speaks first
     ============  =======  ============================================================================
@@ -47,7 +47,12 @@ class Layer(Enum):
     """Bytes that are carried and nobody looks at."""
 
 
-_LAYERS = {Speech.TLS: Layer.TLS, Speech.HTTP: Layer.HTTP, Speech.OTHER: Layer.TCP}
+_LAYERS = {
+    Speech.TLS: Layer.TLS,
+    Speech.HTTP: Layer.HTTP,
+    Speech.HTTP2: Layer.HTTP,
+    Speech.OTHER: Layer.TCP,
+}
 
 
 async def next_layer(house: House, pool: Pool, lobby: Lobby, asked: NextLayer, names: list[str]) -> Layer:
@@ -61,7 +66,8 @@ async def next_layer(house: House, pool: Pool, lobby: Lobby, asked: NextLayer, n
     if in_tls and asked.client.alpn and not raw:
         return Layer.HTTP
     assert asked.server
-    layer = _LAYERS[await sniff(house, pool, lobby, asked.server, asked.client)]
+    speech = await sniff(house, pool, lobby, asked.server, asked.client)
+    layer = Layer.TCP if speech is Speech.HTTP2 and not house.settings.http2 else _LAYERS[speech]
     if layer is Layer.TLS:
         return Layer.TCP if in_tls else layer
     if not in_tls and house.passes_through(names):

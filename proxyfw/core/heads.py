@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -41,6 +42,8 @@ class Route:
     host: str
     port: int
     sni: str | None = None
+    alpn_offers: Sequence[bytes] = ()
+    """What is offered to speak there, if that is certain already."""
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"

@@ -84,6 +84,11 @@ class House:
     def patience_with_origins(self) -> Patience:
         return Patience(self.settings.idle_timeout, self.settings.head_timeout)
 
+    @property
+    def alpn(self) -> tuple[bytes, ...]:
+        """The versions of HTTP that we speak, the one we prefer first."""
+        return (b"h2", b"http/1.1") if self.settings.http2 else (b"http/1.1",)
+
     def passes_through(self, names: Sequence[str]) -> bool:
         """Whether ``host:port`` *names* of one destination are exempt from interception by the options."""
         if self.ignore_hosts and any(p.search(name) for p in self.ignore_hosts for name in names):

@@ -19,7 +19,6 @@ from .origin_tls import note_facts
 
 log = logging.getLogger("proxyfw")
 
-ALPN = (b"http/1.1",)
 _CLIENT_FIRST = (b"http/1.1", b"h2")
 """Where the server says nothing before the client does; in other protocols it may greet."""
 
@@ -66,7 +65,7 @@ async def intercept(
         if data.ssl_conn is None:
             leaf = house.certs.get(name, (host,) if host and host != name else ())
             client.mitmcert = leaf.cert
-            data.ssl_conn = house.leaf_contexts.connection(leaf, ALPN)
+            data.ssl_conn = house.leaf_contexts.connection(leaf, _alpn(house, server))
         wire = TlsWire(lobby.wire, data.ssl_conn)
         await wire.handshake(house.settings.connect_timeout)
         knows_who_speaks = data.ssl_conn.get_alpn_proto_negotiated() in _CLIENT_FIRST
@@ -80,6 +79,16 @@ async def intercept(
     note_facts(client, data.ssl_conn)
     await calls.call(hookspecs.tls_established_client, data)
     return wire
+
+
+def _alpn(house: House, server: Server | None) -> tuple[bytes, ...]:
+    """What we offer to speak: all that we can, unless *server* has been asked already and speaks HTTP/1.
+
+    To the proxy itself (None) clients speak HTTP/1.1, for CONNECT.
+    """
+    if server is None or (server.tls_established and server.alpn != b"h2"):
+        return (b"http/1.1",)
+    return house.alpn
 
 
 async def _first_word(wire: TlsWire, patience: float) -> None:

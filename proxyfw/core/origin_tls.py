@@ -27,7 +27,7 @@ async def secure(house: House, wire: Wire, server: Server, client: Client) -> Tl
         await calls.call(hookspecs.tls_start_server, data)
         ours = data.ssl_conn is None  # an addon that brings its own verifies as it likes
         if data.ssl_conn is None:
-            server.alpn_offers = (b"http/1.1",)
+            server.alpn_offers = server.alpn_offers or (b"http/1.1",)
             data.ssl_conn = house.origin_contexts.connection(host, port, server.sni, server.alpn_offers)
         ssl = data.ssl_conn
         secured = TlsWire(wire, ssl)

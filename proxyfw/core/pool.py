@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from functools import partial
 
 from proxyfw import flow as model
 from proxyfw import hookspecs
@@ -16,10 +17,12 @@ from proxyfw.protocol.events import Event, RequestHead
 from proxyfw.protocol.http1 import ClientCodec
 
 from .house import House
+from .multiplex import CLEARTEXT, HTTP1, Key, Multiplex, OriginStream
 from .origin_tls import secure
 from .upstream import authority_of, authorization, enter, refuse_407, takes_requests
 
 _MAX_IDLE_PER_HOST = 64
+_MOST_DIALS = 4
 _BOUND_TO_CONNECTION = ("ntlm", "negotiate")
 """Schemes that authenticate the connection, so it must not serve other clients. RFC 4559 section 6."""
 
@@ -30,34 +33,64 @@ class Pool:
     def __init__(self, house: House) -> None:
         self._house = house
         self._idle: dict[Hashable, list[OriginPeer]] = {}
+        self._multiplex = Multiplex(house, disconnected)
         self._ahead: dict[tuple[Client, Address | None], tuple[Server, Wire]] = {}
 
-    async def open(self, flow: HTTPFlow, *, fresh: bool = False) -> OriginPeer:
-        """A connection to where *flow* is addressed, idle if there is one. Raises ConnectionProblem."""
+    async def open(self, flow: HTTPFlow, *, fresh: bool = False) -> OriginPeer | OriginStream:
+        """A connection to where *flow* is addressed, or a part of one. Raises ConnectionProblem."""
         request, client = flow.request, flow.client_conn
         address = (request.host, request.port)
         server = flow.server_conn
         if server.address != address or server.timestamp_start:
-            sni = server.sni if server.address == address else None
-            flow.server_conn = server = self._house.server(client, address, server)
-            server.sni = sni
+            before = server
+            flow.server_conn = server = self._house.server(client, address, before)
+            if before.address == address:
+                server.sni, server.alpn_offers = before.sni, before.alpn_offers
         server.tls = request.scheme_bytes == b"https"
         server.sni = (server.sni or request.host) if server.tls else None
         contexts = self._house.origin_contexts if server.tls else None  # others since the options changed
-        key: tuple[Hashable, ...] = (contexts, *address, server.sni)
-        tunnel = server.tls
+        key: Key = (contexts, *address, server.sni)
+        tunnel = server.tls or tuple(server.alpn_offers) == CLEARTEXT
         if via := server.via:
             tunnel = tunnel or "upgrade" in request.headers
             key = (*key, via, via.credentials, tunnel)
-        if not fresh and (peer := self._take((*key, client)) or self._take(key)):
-            flow.server_conn = peer.server
-        else:
-            flow.server_conn, wire = await self.dial(server, client, tunnel)
-            plain = not tunnel and flow.server_conn is server and takes_requests(server.via)
+        server.alpn_offers = offers = self._multiplex.offers(server, request, key)
+        if offers != HTTP1:
+            return await self._open_either(flow, key, tunnel, fresh)
+        peer = None if fresh else self._take((*key, client)) or self._take(key)
+        if peer is None:
+            ready, wire = await self.dial(server, client, tunnel)
+            plain = not tunnel and ready is server and takes_requests(server.via)
             kind = ForwardingPeer if plain else OriginPeer
-            peer = kind(wire, self._house, self, key, flow.server_conn, client)
-        peer.flow = flow
-        return peer
+            peer = kind(wire, self._house, self, key, ready, client)
+        return _lent(peer, flow)
+
+    async def _open_either(
+        self, flow: HTTPFlow, key: Key, tunnel: bool, fresh: bool
+    ) -> OriginPeer | OriginStream:
+        """A stream, or a connection if the origin turns out to do without HTTP/2."""
+        client = flow.client_conn
+        for _ in range(_MOST_DIALS):
+            if stream := await self._multiplex.open(key):
+                flow.server_conn = stream.server
+                return stream
+            server = flow.server_conn
+            takes = not fresh and server.alpn_offers != CLEARTEXT
+            if takes and (peer := self._take((*key, client)) or self._take(key)):
+                return _lent(peer, flow)
+            if server.timestamp_start:
+                flow.server_conn = server = self._like(server, client)
+            dialled = await self._multiplex.dial(key, client, partial(self.dial, server, client, tunnel))
+            if dialled:
+                return _lent(OriginPeer(dialled[1], self._house, self, key, dialled[0], client), flow)
+        raise ConnectError(f"{server}: every HTTP/2 connection was closed before it took a request")
+
+    def _like(self, server: Server, client: Client) -> Server:
+        """A connection that may be made instead of *server*, which has had its time."""
+        assert server.address
+        new = self._house.server(client, server.address, server)
+        new.tls, new.sni, new.alpn_offers = server.tls, server.sni, server.alpn_offers
+        return new
 
     async def dial(self, server: Server, client: Client, tunnel: bool = True) -> tuple[Server, Wire]:
         """A new connection to *server*, with TLS if it is to have it. Raises ConnectionProblem.
@@ -70,7 +103,7 @@ class Pool:
             return ready, wire
         if wire is None:
             wire = await connect(house, server, client, tunnel)
-        ready.tls, ready.sni = server.tls, server.sni
+        ready.tls, ready.sni, ready.alpn_offers = server.tls, server.sni, server.alpn_offers
         if not ready.tls:
             return ready, wire
         try:
@@ -84,6 +117,10 @@ class Pool:
         """Connect to *server* for what *client* will want of it soon. Raises ConnectionProblem."""
         self._ahead[client, server.address] = ahead = await self.dial(server, client)
         return ahead[1]
+
+    def ahead(self, server: Server, client: Client) -> Server:
+        """What was dialled ahead for *client* to where *server* leads, else *server* itself."""
+        return self._ahead.get((client, server.address), (server, None))[0]
 
     def claim(self, server: Server, client: Client) -> tuple[Server, Wire] | None:
         """A connection that was dialled ahead and that the server has spoken on, though it may be over."""
@@ -99,6 +136,7 @@ class Pool:
         if wire is None:
             return server, None
         unfit = ready.tls_established and (ready.tls, ready.sni) != (server.tls, server.sni)
+        unfit = unfit or (ready.alpn == b"h2" and b"h2" not in server.alpn_offers)
         if unfit or wire.closed or wire.eof:
             wire.close()
             disconnected(self._house, ready, client)
@@ -144,6 +182,7 @@ class Pool:
             for peer in list(idle):
                 peer.close()
         self._idle.clear()
+        self._multiplex.close()
 
 
 class OriginPeer(Peer):
@@ -227,6 +266,11 @@ class ForwardingPeer(OriginPeer):
         assert self.server.via
         refuse_407(self.server.via, event)
         return event
+
+
+def _lent(peer: OriginPeer, flow: HTTPFlow) -> OriginPeer:
+    flow.server_conn, peer.flow = peer.server, flow
+    return peer
 
 
 def _authenticates_connection(flow: HTTPFlow) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from typing import Any
 
 from proxyfw import flow as model
@@ -12,7 +13,9 @@ from proxyfw.connection import Client, ConnectionState, Server
 from proxyfw.exceptions import ConnectionProblem, PeerGone, ProtocolError
 from proxyfw.hookspecs import NextLayer
 from proxyfw.http import HTTPFlow
-from proxyfw.net.peer import Peer
+from proxyfw.net.http2_stream import Http2Stream
+from proxyfw.net.peer import Peer, Stream
+from proxyfw.net.tls import TlsWire
 from proxyfw.net.wire import Address, Lobby, Wire
 from proxyfw.protocol.detect import Speech
 from proxyfw.protocol.events import RequestHead
@@ -27,7 +30,10 @@ from .exchange import Exchange
 from .heads import Route
 from .house import House
 from .intercept import consider, intercept, read_hello
+from .linger import linger
 from .modes import Mode, Target
+from .multiplex import CLEARTEXT
+from .parallel import Parallel, speaks_http2
 from .pool import OriginPeer, Pool, disconnected
 from .reverse import ReverseRoute
 from .sniff import sniff
@@ -37,8 +43,6 @@ from .websocket import WebSocket
 
 log = logging.getLogger("proxyfw")
 
-_LINGER = 2.0
-"""Seconds a client may take to read our last answer while it is still sending. RFC 9112 section 9.6."""
 _NOWHERE: Address = ("", 0)
 
 
@@ -56,6 +60,7 @@ class Session:
             proxy_mode=str(mode),
         )
         self._stopping = False
+        self._parallel: Parallel | None = None
         self._task: asyncio.Task[Any]
         self._house = house
         self._mode = mode
@@ -64,7 +69,9 @@ class Session:
     def stop(self) -> None:
         """Take no more requests: close now, or after the exchange that is under way."""
         self._stopping = True
-        if self.idle:
+        if self._parallel:
+            self._parallel.stop()
+        elif self.idle:
             self.wire.close()
 
     async def run(self) -> None:
@@ -125,7 +132,7 @@ class Session:
                 return await self._pass_through(lobby, server, ignored=True)
             route = route.secured(hello.sni) if route else None
             if server and route and route.scheme == "https" and data.establish_server_tls_first:
-                await self._establish(server, route.sni)
+                server = await self._establish(server, route.sni)
             if not await self._intercept(lobby, server, (self.client.sockname or _NOWHERE)[0]):
                 return
         await self._serve(self.wire, route)
@@ -170,7 +177,9 @@ class Session:
     # Requests
 
     async def _serve(self, wire: Wire, route: Route | None) -> None:
-        """Answer the requests on *wire* in order; all of them go to *route* if there is one."""
+        """Answer the requests on *wire*; all of them go to *route* if there is one."""
+        if await speaks_http2(self._house, self.client, wire):
+            return await self._serve_in_parallel(wire, route)
         house = self._house
         codec = ServerCodec(house.settings.max_head_size, house.settings.http1_engine)
         peer = Peer(wire, codec, house.watch, house.patience_with_clients)
@@ -189,29 +198,36 @@ class Session:
             except ProtocolError as e:
                 log.info("%s: bad request: %s", self.client.peername, e)
                 peer.send(*error_answer(e.status, str(e)))
-                return await _linger(peer)
+                return await linger(peer)
             except PeerGone:
                 return peer.close()
             if self._stopping:
                 return peer.close()
             if not codec.reusable or peer.unread:
-                return await _linger(peer)
+                return await linger(peer)
             peer.busy = False
             peer.next_cycle()
 
+    async def _serve_in_parallel(self, wire: Wire, route: Route | None) -> None:
+        if route and not isinstance(wire, TlsWire) and not isinstance(route, ReverseRoute):
+            route = replace(route, alpn_offers=CLEARTEXT)  # who knew beforehand, knew it of the origin
+
+        def begin(stream: Http2Stream, head: RequestHead, task: asyncio.Task[Any]) -> Exchange:
+            return self._new_exchange(stream, head, route, task)
+
+        self._parallel = Parallel(self._house, wire, begin)
+        if self._stopping:
+            self._parallel.stop()
+        await self._parallel.run()
+
     async def _exchange(self, peer: Peer, head: RequestHead, route: Route | None) -> bool:
         """Answer one request; True if the connection speaks something else from now on."""
-        request = heads.request_from(head, route, model.clock())
-        server = self._house.server(self.client, (request.host, request.port))
-        if route:
-            server.sni = route.prepare(request)
-        flow = HTTPFlow(self.client, server)
-        flow.request = request
         house, calls = self._house, self._house.addons.calls
-        exchange = Exchange(flow, peer, self._pool, calls, house.settings, self._task)
+        exchange = self._new_exchange(peer, head, route, self._task)
         await exchange.run()
         if exchange.switched is None:
             return False
+        flow = exchange.flow
         origin = exchange.switched
         assert isinstance(origin, OriginPeer)
         lobby, wire = peer.detach(), origin.detach().wire
@@ -224,6 +240,19 @@ class Session:
         finally:
             disconnected(house, origin.server, self.client)
         return True
+
+    def _new_exchange(
+        self, stream: Stream, head: RequestHead, route: Route | None, task: asyncio.Task[Any]
+    ) -> Exchange:
+        request = heads.request_from(head, route, model.clock())
+        server = self._house.server(self.client, (request.host, request.port))
+        if route:
+            server.sni = route.prepare(request)
+            server.alpn_offers = route.alpn_offers
+        flow = HTTPFlow(self.client, server)
+        flow.request = request
+        house = self._house
+        return Exchange(flow, stream, self._pool, house.addons.calls, house.settings, task)
 
     # Tunnels
 
@@ -266,9 +295,8 @@ class Session:
             data = await consider(house, hello, client, server, names)
             if data.ignore_connection:
                 return await self._pass_through(lobby, server, ignored=True)
-            if data.establish_server_tls_first:
-                await self._establish(server, hello.sni)
-            if await self._intercept(lobby, server, route.host):
+            asked = await self._establish(server, hello.sni) if data.establish_server_tls_first else server
+            if await self._intercept(lobby, asked, route.host):
                 server.tls, server.sni = True, hello.sni or route.host
                 await self._serve_inside(self._lobby(), route.secured(hello.sni), server, (*layers, "tls"))
         else:
@@ -282,14 +310,19 @@ class Session:
         self.wire = wire or self.wire
         return wire is not None
 
-    async def _establish(self, server: Server, sni: str | None) -> None:
-        """Do TLS with the origin before the client; if that fails, the first request will say so."""
+    async def _establish(self, server: Server, sni: str | None) -> Server:
+        """Do TLS with the origin before the client; if that fails, the first request will say so.
+
+        The origin is offered what the client offers, of what we speak; the connection shows what it took.
+        """
         assert server.address
         server.tls, server.sni = True, sni or server.address[0]
+        server.alpn_offers = [p for p in self._house.alpn if p in self.client.alpn_offers]
         try:
             await self._pool.dial_ahead(server, self.client)
         except ConnectionProblem as e:
             log.debug("%s: %s", self.client.peername, e)
+        return self._pool.ahead(server, self.client)
 
     async def _sniff(self, lobby: Lobby, server: Server) -> Speech:
         self.idle = True
@@ -300,6 +333,8 @@ class Session:
     async def _pass_through(self, lobby: Lobby, server: Server, ignored: bool = False) -> None:
         """Bytes to the destination and back; a flow, unless it is *ignored* on purpose."""
         house, client = self._house, self.client
+        if client.alpn:
+            server.alpn_offers = (client.alpn,)
         shown = not ignored or house.settings.show_ignored_hosts
         if not (ignored or house.settings.rawtcp):
             log.warning("%s: closed: neither TLS nor HTTP, and rawtcp is off: %s", client.peername, server)
@@ -326,40 +361,3 @@ def current_task() -> asyncio.Task[Any]:
     task = asyncio.current_task()
     assert task
     return task
-
-
-async def _linger(peer: Peer) -> None:
-    """Close *peer* so that it can still read our answer, though it may be in the middle of sending."""
-    wire = peer.detach().wire
-    if wire.closed:
-        return
-    sink = _Sink()
-    wire.attach(sink)
-    wire.write_eof()
-    if not wire.eof:
-        try:
-            async with asyncio.timeout(_LINGER):
-                await sink.ended
-        except TimeoutError:
-            pass
-    wire.close()
-
-
-class _Sink:
-    """Takes bytes that nobody wants. A `proxyfw.net.wire.Receiver`."""
-
-    def __init__(self) -> None:
-        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def data_received(self, data: bytes) -> None:
-        pass
-
-    def eof_received(self) -> None:
-        self.connection_lost(None)
-
-    def connection_lost(self, reason: Exception | None) -> None:
-        if not self.ended.done():
-            self.ended.set_result(None)
-
-    def writable_changed(self) -> None:
-        pass

@@ -78,6 +78,13 @@ DECLARATIONS: list[tuple[str, Any, Any, str]] = [
     ("head_timeout", float, 60.0, "Seconds from the first byte of a head to its last."),
     ("pool_idle_timeout", float, 60.0, "Seconds an unused connection to an origin is kept for reuse."),
     ("half_close_timeout", float, 2.0, "Seconds a client that closed its sending side is still answered."),
+    ("http2", bool, True, "Speak HTTP/2 with clients and origins that want to."),
+    (
+        "http2_ping_keepalive",
+        float,
+        58.0,
+        "Seconds of silence after which an HTTP/2 origin that requests wait for gets a PING; 0: never.",
+    ),
     (
         "sniff_timeout",
         float,
@@ -190,6 +197,9 @@ class Settings:
     udp_idle_timeout: float
     dns_timeout: float
     eager: bool
+    http2: bool
+    http2_ping_keepalive: float
+    """Zero: never."""
     upstream_auth: str | None
     upstream_bypass: Bypass
     keep_host_header: bool
@@ -212,6 +222,8 @@ class Settings:
             capture_limit=int(_size(options, "capture_limit")) if options.store_streamed_bodies else 0,
             max_head_size=int(_size(options, "max_head_size")),
             eager=options.connection_strategy == "eager",
+            http2=options.http2,
+            http2_ping_keepalive=_seconds_or_never(options, "http2_ping_keepalive"),
             upstream_auth=_credentials(options),
             upstream_bypass=Bypass(options.upstream_bypass),
             keep_host_header=options.keep_host_header,
@@ -266,6 +278,10 @@ def _seconds(options: Options, name: str) -> float:
     if value <= 0:
         raise OptionsError(f"{name}: {value:g} is not a number of seconds above zero")
     return value
+
+
+def _seconds_or_never(options: Options, name: str) -> float:
+    return _seconds(options, name) if getattr(options, name) else 0
 
 
 _NAME_SERVER = re.compile(

@@ -323,9 +323,14 @@ class ClientConnection(Http2Connection):
         """New streams may be opened, now or after a while."""
         return not (self.going_away or self.codec.exhausted)
 
+    @property
+    def full(self) -> bool:
+        """A new stream would have to wait for its turn."""
+        return bool(self._queue) or self._occupied >= self.codec.their_max_streams
+
     async def open(self) -> Http2Stream:
         """A stream, which begins with the first `send`; waits for its turn. Raises PeerGone (unprocessed)."""
-        if self.reusable and not self._queue and self._occupied < self.codec.their_max_streams:
+        if self.reusable and not self.full:
             self._occupied += 1
         else:
             await self._wait_for_turn()

@@ -5,19 +5,21 @@ from __future__ import annotations
 import re
 from enum import Enum
 
+from .http2 import PREFACE
 from .tls import starts_like_tls
 
 
 class Speech(Enum):
     TLS = "tls"
     HTTP = "http"
+    HTTP2 = "http2"
     OTHER = "tcp"
 
 
 _REQUEST = re.compile(rb"(?!CONNECT |PRI )[A-Z][A-Z-]{2,23} (?:/|\*|https?:)")
 """A method and the beginning of a target, for other protocols have commands in capitals too.
 
-CONNECT here is meant for another proxy, and PRI begins HTTP/2: both are tunnelled as they are.
+CONNECT here is meant for another proxy: it is tunnelled as it is. PRI begins HTTP/2.
 """
 _REQUEST_SO_FAR = re.compile(rb"[A-Z][A-Z-]{0,23}(?: (?:h|ht|htt|http|https)?)?")
 
@@ -30,6 +32,14 @@ def detect(data: bytes) -> Speech | None:
     tls = starts_like_tls(data)
     if tls is not False:
         return Speech.TLS if tls else None
+    if data.startswith(b"PRI "):
+        return _whether_http2(data)
     if _REQUEST.match(data):
         return Speech.HTTP
     return None if _REQUEST_SO_FAR.fullmatch(data) else Speech.OTHER
+
+
+def _whether_http2(data: bytes) -> Speech | None:
+    if data.startswith(PREFACE):
+        return Speech.HTTP2
+    return None if PREFACE.startswith(data) else Speech.OTHER

@@ -27,7 +27,7 @@ from proxyfw.protocol.events import (
     Reset,
     ResponseHead,
 )
-from proxyfw.protocol.http2_fields import read_request, read_response, read_trailers
+from proxyfw.protocol.http2_fields import VERSION, read_request, read_response, read_trailers
 from proxyfw.protocol.http2_gate import (
     PREFACE,
     Admitted,
@@ -52,6 +52,7 @@ __all__ = [
     "MAX_STREAMS",
     "PREFACE",
     "STREAM_WINDOW",
+    "VERSION",
     "Codec",
     "ErrorCodes",
     "Fact",

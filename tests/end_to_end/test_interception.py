@@ -254,14 +254,17 @@ async def test_a_client_without_alpn_gets_http1(field: Field) -> None:
     assert b"200 OK" in await talk.get()
 
 
-async def test_a_client_that_offers_only_h2_is_not_promised_it(field: Field) -> None:
-    """5.3.64: h2 is offered only if it can be served."""
-    proxy = await field.proxy()
+@pytest.mark.parametrize(("http2", "agreed"), [(True, "h2"), (False, None)])
+async def test_a_client_that_offers_only_h2_is_promised_it_if_it_can_be_served(
+    field: Field, http2: bool, agreed: str | None
+) -> None:
+    """5.3.64."""
+    proxy = await field.proxy(http2=http2)
     context = field.trust(proxy)
     context.set_alpn_protocols(["h2"])
     talk = await field.tunnel(proxy, 443)
     await talk.start_tls(context, "example.test")
-    assert talk.ssl_object.selected_alpn_protocol() is None
+    assert talk.ssl_object.selected_alpn_protocol() == agreed
 
 
 async def test_an_addon_brings_its_own_connections(field: Field) -> None:

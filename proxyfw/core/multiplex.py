@@ -1,0 +1,204 @@
+"""HTTP/2 to origins: which of them speak it, and one connection to each for the requests of all clients."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Hashable
+
+from proxyfw.connection import Client, Server
+from proxyfw.exceptions import ConnectError, ConnectionProblem, PeerGone
+from proxyfw.http import Request
+from proxyfw.net.http2 import ClientConnection
+from proxyfw.net.http2_stream import Http2Stream
+from proxyfw.net.tls import TlsWire
+from proxyfw.net.wire import Wire
+from proxyfw.protocol.http2 import VERSION, Codec, ErrorCodes
+
+from .house import House
+
+HTTP1 = (b"http/1.1",)
+HTTP2 = (b"h2", b"http/1.1")
+CLEARTEXT = (b"h2c",)
+"""Speak HTTP/2 without TLS and without asking. RFC 9113 section 3.3."""
+
+_TURN_PATIENCE = 10.0
+"""Seconds a request waits where an origin limits their number, before there is another connection for it."""
+_MEMORY = 4096
+"""Origins whose version is remembered."""
+
+Key = tuple[Hashable, ...]
+Dialled = tuple[Server, Wire]
+
+
+class OriginStream(Http2Stream):
+    """One request's part of a connection to an origin; a `proxyfw.core.fetch.OriginStream`."""
+
+    __slots__ = ("_origin",)
+
+    def __init__(self, connection: OriginConnection, reused: bool) -> None:
+        super().__init__(connection, 0, reused)
+        self._origin = connection
+
+    @property
+    def server(self) -> Server:
+        return self._origin.server
+
+    def lose(self, reason: ConnectionProblem) -> None:
+        if isinstance(reason, PeerGone) and reason.code == ErrorCodes.HTTP_1_1_REQUIRED:
+            self._origin.insist_on_http1()
+        super().lose(reason)
+
+
+class OriginConnection(ClientConnection):
+    """An HTTP/2 connection to *server*, found under *key*; *client* was the first to need it."""
+
+    __slots__ = ("_client", "_house", "_of", "key", "server")
+
+    def __init__(
+        self, house: House, of: Multiplex, key: Key, client: Client, server: Server, wire: Wire
+    ) -> None:
+        self.key = key
+        self.server = server
+        self._client = client
+        self._house = house
+        self._of = of
+        settings = house.settings
+        super().__init__(
+            wire,
+            Codec(client=True, max_head_size=settings.max_head_size),
+            house.watch,
+            house.patience_with_origins,
+            keepalive=settings.http2_ping_keepalive,
+            keep=settings.pool_idle_timeout,
+        )
+
+    def insist_on_http1(self) -> None:
+        """The origin wants to be asked in HTTP/1.1, at least for some of what it has."""
+        self._of.avoid(self.key)
+
+    def _stream(self) -> OriginStream:
+        return OriginStream(self, self._served)
+
+    def _left(self, stream: Http2Stream) -> None:
+        if not self._served and isinstance(self.wire, TlsWire) and self.server.address:
+            host, port = self.server.address
+            self._house.origin_contexts.remember(self.wire.ssl, host, port, self.server.sni)
+        super()._left(stream)
+
+    def _retire(self) -> None:
+        self._of.forget(self)
+        super()._retire()
+
+    def _lose(self, reason: ConnectionProblem) -> None:
+        if not self.gone:
+            self._of.forget(self)
+            self._of.lost(self._house, self.server, self._client)
+        super()._lose(reason)
+
+
+class Multiplex:
+    """The HTTP/2 connections to origins. *lost* is told of each that is closed."""
+
+    def __init__(self, house: House, lost: Callable[[House, Server, Client], None]) -> None:
+        self.lost = lost
+        self._house = house
+        self._shared: dict[Key, OriginConnection] = {}
+        self._dialling: dict[Key, asyncio.Future[None]] = {}
+        self._speak_http1: OrderedDict[Key, None] = OrderedDict()
+        self._want_http1: OrderedDict[Key, None] = OrderedDict()
+
+    def offers(self, server: Server, request: Request, key: Key) -> tuple[bytes, ...]:
+        """The versions to be offered for *request*, the one we prefer first.
+
+        Those that an addon or the session has put into ``server.alpn_offers``, if there are any.
+        """
+        offers = tuple(server.alpn_offers)
+        if not server.tls:
+            return CLEARTEXT if offers == CLEARTEXT or _is_grpc(request) else HTTP1
+        if not self._house.settings.http2 or key in self._want_http1 or "upgrade" in request.headers:
+            return HTTP1
+        return offers if offers and offers != CLEARTEXT else HTTP2
+
+    async def open(self, key: Key) -> OriginStream | None:
+        """A stream of the connection under *key*, perhaps after a while; None if there is none to be had."""
+        connection = self._shared.get(key)
+        if connection is None:
+            return None
+        try:
+            if connection.full:
+                async with asyncio.timeout(_TURN_PATIENCE):
+                    stream = await connection.open()
+            else:
+                stream = await connection.open()
+        except PeerGone:
+            return None
+        except TimeoutError:
+            self.forget(connection)  # it goes on with what it has
+            return None
+        assert isinstance(stream, OriginStream)
+        return stream
+
+    async def dial(self, key: Key, client: Client, dial: Callable[[], Awaitable[Dialled]]) -> Dialled | None:
+        """Connect with *dial* for *client*; what came of it, or None if `open` may have something now.
+
+        While it is not known that an origin does without HTTP/2, others wait for the first connection to it.
+        Raises ConnectionProblem.
+        """
+        if key in self._speak_http1:
+            return self._sort(key, client, *await dial())
+        if under_way := self._dialling.get(key):
+            await asyncio.shield(under_way)
+            return None
+        done = self._dialling[key] = asyncio.get_running_loop().create_future()
+        try:
+            return self._sort(key, client, *await dial())
+        except ConnectionProblem as e:
+            done.set_exception(ConnectError(str(e)))
+            done.exception()  # there may be nobody to ask for it
+            raise
+        finally:
+            del self._dialling[key]
+            if not done.done():
+                done.set_result(None)
+
+    def _sort(self, key: Key, client: Client, server: Server, wire: Wire) -> Dialled | None:
+        """Keep the connection here if HTTP/2 was agreed on, else give it back."""
+        if server.alpn == b"h2" if server.tls else server.alpn_offers == CLEARTEXT:
+            before = self._shared.get(key)
+            self._shared[key] = connection = OriginConnection(self._house, self, key, client, server, wire)
+            connection.start()
+            self._speak_http1.pop(key, None)
+            if before:
+                before.wind_up()
+            return None
+        _remember(self._speak_http1, key)
+        return server, wire
+
+    def avoid(self, key: Key) -> None:
+        """Ask the origin under *key* in HTTP/1.1 from now on."""
+        _remember(self._want_http1, key)
+
+    def forget(self, connection: OriginConnection) -> None:
+        """*connection* takes no more requests."""
+        if self._shared.get(connection.key) is connection:
+            del self._shared[connection.key]
+
+    def close(self) -> None:
+        for connection in list(self._shared.values()):
+            connection.close()
+
+
+def _is_grpc(request: Request) -> bool:
+    """Whether nothing but HTTP/2 can carry *request*."""
+    if request.version_bytes != VERSION:
+        return False
+    kind = request.headers.get("content-type", "")
+    return kind == "application/grpc" or kind.startswith(("application/grpc+", "application/grpc;"))
+
+
+def _remember(keys: OrderedDict[Key, None], key: Key) -> None:
+    keys[key] = None
+    keys.move_to_end(key)
+    if len(keys) > _MEMORY:
+        keys.popitem(last=False)

@@ -1,0 +1,100 @@
+"""The requests of a client that speaks HTTP/2: beside each other, so that a slow one holds up no other."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from proxyfw.connection import Client
+from proxyfw.exceptions import PeerGone, ProtocolError
+from proxyfw.net.http2 import ServerConnection
+from proxyfw.net.http2_stream import Http2Stream
+from proxyfw.net.tls import TlsWire
+from proxyfw.net.wire import Lobby, Wire
+from proxyfw.protocol.events import RequestHead
+from proxyfw.protocol.http2 import PREFACE, Codec
+
+from .answers import error_answer
+from .exchange import Exchange
+from .house import House
+
+log = logging.getLogger("proxyfw")
+
+NewExchange = Callable[[Http2Stream, RequestHead, asyncio.Task[Any]], Exchange]
+"""Makes the exchange for a request on a stream, to be run in a task. Raises ProtocolError."""
+
+
+async def speaks_http2(house: House, client: Client, wire: Wire) -> bool:
+    """Whether *client* goes on in HTTP/2 on *wire*: by agreement, or by prior knowledge. RFC 9113 section 3.
+
+    ``Upgrade: h2c`` is not answered: RFC 9113 has no such thing any more, and it could always be ignored.
+    """
+    if isinstance(wire, TlsWire) and client.alpn == b"h2":
+        return True
+    lobby = wire.receiver
+    assert isinstance(lobby, Lobby)
+    if not house.settings.http2 or not lobby.data:
+        return False
+    try:
+        async with asyncio.timeout(house.settings.head_timeout):
+            while len(lobby.data) < len(PREFACE) and PREFACE.startswith(lobby.data):
+                if not await lobby.more():
+                    break
+    except TimeoutError:
+        return False
+    return lobby.data.startswith(PREFACE)
+
+
+class Parallel:
+    """One HTTP/2 connection of a client, each request in a task of its own."""
+
+    def __init__(self, house: House, wire: Wire, new_exchange: NewExchange) -> None:
+        self._house = house
+        self._new_exchange = new_exchange
+        self._stories: set[asyncio.Task[None]] = set()
+        codec = Codec(client=False, max_head_size=house.settings.max_head_size)
+        patience = house.patience_with_clients
+        self._connection = ServerConnection(wire, codec, house.watch, patience, self._accept)
+
+    def stop(self) -> None:
+        """Take no more requests, and close when those under way have been answered."""
+        self._connection.wind_up()
+
+    async def run(self) -> None:
+        """Answer requests until the connection is closed and nobody tells a story of it any more."""
+        connection = self._connection
+        connection.start()
+        try:
+            await connection.ended()
+        except asyncio.CancelledError:
+            for story in self._stories:
+                story.cancel()
+            raise
+        finally:
+            connection.close()
+            if self._stories:
+                await asyncio.wait(self._stories)
+
+    def _accept(self, stream: Http2Stream) -> None:
+        story = self._house.spawn(self._answer(stream))
+        self._stories.add(story)
+        story.add_done_callback(self._stories.discard)
+
+    async def _answer(self, stream: Http2Stream) -> None:
+        try:
+            head = await stream.receive()
+            assert isinstance(head, RequestHead), head
+            if head.method == b"CONNECT":
+                raise ProtocolError("CONNECT is understood in HTTP/1.1 only", 501)
+            task = asyncio.current_task()
+            assert task
+            await self._new_exchange(stream, head, task).run()
+        except ProtocolError as e:
+            log.info("bad request: %s", e)
+            stream.send(*error_answer(e.status, str(e)))
+        except PeerGone:
+            pass  # before it was known what it wanted
+        finally:
+            stream.release()
