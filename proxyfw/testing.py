@@ -26,6 +26,7 @@ from .connection import Client, ConnectionState, Server
 from .core.settings import declare
 from .flow import Error, Flow
 from .http import HTTPFlow, Request, Response
+from .net.datagram import Datagrams
 from .net.memory import MemoryNetwork, pipe
 from .net.wire import Address, Wire
 from .options import Options
@@ -35,6 +36,7 @@ from .websocket import WebSocketData, WebSocketMessage
 
 __all__ = [
     "AddonContext",
+    "DatagramEnd",
     "End",
     "Gate",
     "MemoryNetwork",
@@ -271,6 +273,37 @@ class Origin:
             return await self._waiting.get()
 
 
+class DatagramEnd:
+    """A socket for datagrams in a test: a client's, or an origin's."""
+
+    socket: Datagrams
+
+    def __init__(self) -> None:
+        self.refused = False
+        """The other side was said not to be there."""
+        self._received: asyncio.Queue[tuple[bytes, Address]] = asyncio.Queue()
+
+    def send(self, data: bytes, to: Address | None = None) -> None:
+        """Send to the peer; an origin has to say *to* whom."""
+        self.socket.send(data, to)
+
+    async def receive(self) -> tuple[bytes, Address]:
+        """The next datagram, and where it came from."""
+        async with asyncio.timeout(_PATIENCE):
+            return await self._received.get()
+
+    @property
+    def waiting(self) -> int:
+        """Datagrams that have come and that nobody has received."""
+        return self._received.qsize()
+
+    def datagram_received(self, data: bytes, source: Address) -> None:
+        self._received.put_nowait((data, source))
+
+    def failed(self, reason: Exception) -> None:
+        self.refused = True
+
+
 class Gate:
     """An addon that holds a hook until the test lets it go on."""
 
@@ -343,6 +376,24 @@ class World:
         origin = Origin()
         self.network.serve((ip, port), origin.connected)
         return origin
+
+    def datagram_client(self) -> DatagramEnd:
+        """A client of the proxy, in a mode that takes datagrams."""
+        end = DatagramEnd()
+        end.socket = self.network.datagrams.connect([self.proxy.address], end)
+        return end
+
+    def datagram_origin(self, host: str = "example.com", port: int = 53) -> DatagramEnd:
+        """Have *host* exist, and receive datagrams for *port* there."""
+        ip = self.network.hosts.setdefault(host, [f"192.0.2.{len(self.network.hosts) + 1}"])[0]
+        end = DatagramEnd()
+
+        def answering(socket: Datagrams) -> DatagramEnd:
+            end.socket = socket
+            return end
+
+        self.network.datagrams.listen(ip, port, answering)
+        return end
 
     def gate(self, hook: str) -> Gate:
         """Hold the hook called *hook* (after all other addons had it) until the gate is released."""

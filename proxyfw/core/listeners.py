@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from proxyfw.exceptions import ConnectError
-from proxyfw.net.network import Listener, Network
-from proxyfw.net.wire import Address, Wire
+from proxyfw.net.network import Listener
+from proxyfw.net.wire import Address
 
 from .modes import Mode
 
 log = logging.getLogger("proxyfw")
 
+_CONNECTIONS = ("tcp",)
+
 Place = tuple[Mode, Address]
 """A mode, and where it listens; port 0 is any free one."""
+Listen = Callable[[str, int, Callable[[], Mode]], Awaitable[Listener]]
+"""Listens on host and port for clients of the mode that the function says at that time. Raises OSError."""
 
 
 @dataclass(slots=True)
@@ -28,11 +32,10 @@ class _Open:
 
 
 class Listeners:
-    """All listeners of one proxy. *accept* gets each connection, and the mode of the port it came to."""
+    """All listeners of one proxy, which *listen* makes."""
 
-    def __init__(self, network: Network, accept: Callable[[Wire, Mode], None]) -> None:
-        self._network = network
-        self._accept = accept
+    def __init__(self, listen: Listen) -> None:
+        self._make = listen
         self._open: list[_Open] = []
 
     @property
@@ -47,7 +50,7 @@ class Listeners:
         """
         leaving = list(self._open)
         kept = [_take(leaving, place) for place in wanted]
-        kept = [one or _take(leaving, (None, place[1])) for one, place in zip(kept, wanted, strict=True)]
+        kept = [one or _take_over(leaving, place) for one, place in zip(kept, wanted, strict=True)]
         new = {i: place for i, place in enumerate(wanted) if kept[i] is None}
         ports = {address[1] for _, address in new.values()}
         in_the_way = [one for one in leaving if one.address[1] in ports - {0}]
@@ -75,7 +78,7 @@ class Listeners:
     async def _listen(self, one: _Open) -> Listener:
         host, port = one.address
         try:
-            return await self._network.listen(host, port, lambda wire: self._accept(wire, one.mode))
+            return await self._make(host, port, lambda: one.mode)
         except OSError as e:
             # asyncio puts the address into strerror, and more words
             reason = os.strerror(e.errno) if e.errno and e.errno > 0 else e.strerror or e
@@ -93,11 +96,22 @@ class Listeners:
                 self._open.remove(one)
 
 
-def _take(among: list[_Open], place: tuple[Mode | None, Address]) -> _Open | None:
-    """Remove the one that is at *place* from *among*; any mode will do where none is named."""
+def _take(among: list[_Open], place: Place) -> _Open | None:
+    """Remove the one that is at *place* from *among*."""
+    return _first(among, lambda one: (one.mode, one.address) == place)
+
+
+def _take_over(among: list[_Open], place: Place) -> _Open | None:
+    """Remove one of another mode that can go on as *place*: connections alone do not care for their port."""
     mode, address = place
+    if mode.transports != _CONNECTIONS:
+        return None
+    return _first(among, lambda one: one.address == address and one.mode.transports == _CONNECTIONS)
+
+
+def _first(among: list[_Open], fits: Callable[[_Open], bool]) -> _Open | None:
     for one in among:
-        if one.address == address and mode in (None, one.mode):
+        if fits(one):
             among.remove(one)
             return one
     return None

@@ -5,6 +5,9 @@ upstream:http[s]://[user:pass@]host[:port]  the same, and it goes on through ano
 upstream:socks5[h]://[user:pass@]host[:port]
 reverse:http[s]://host[:port]               it stands for one server
 reverse:tcp://host:port, reverse:tls://host:port
+reverse:udp://host:port                     the same for datagrams
+reverse:dns://host[:port]                   it stands for one name server, over UDP and TCP
+dns                                         it is a name server, over UDP and TCP
 socks5                                      clients speak SOCKS 5
 transparent                                 the kernel redirects connections here
 """
@@ -28,10 +31,14 @@ _URL = re.compile(
     re.DOTALL,
 )
 
-_LISTENING = {"regular": 8080, "upstream": 8080, "reverse": 8080, "transparent": 8080, "socks5": 1080}
+_LISTENING = {
+    "regular": 8080, "upstream": 8080, "reverse": 8080, "transparent": 8080, "socks5": 1080, "dns": 53,
+}  # fmt: skip
 """Every mode, and the port it has when nobody says another."""
 _UPSTREAM: dict[str, int | None] = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
-_REVERSE: dict[str, int | None] = {"https": 443, "http": 80, "tcp": None, "tls": None}
+_REVERSE: dict[str, int | None] = {
+    "https": 443, "http": 80, "tcp": None, "tls": None, "udp": None, "dns": 53,
+}  # fmt: skip
 """Schemes of the modes that lead somewhere, the default first, and their ports; None: it has to be said."""
 _TARGETS = {"upstream": (_UPSTREAM, "http"), "reverse": (_REVERSE, "https")}
 
@@ -86,12 +93,23 @@ class Mode:
             target = None
         return cls(name, target, *_place(spec, place))
 
+    @property
+    def transports(self) -> tuple[str, ...]:
+        """What clients reach it by."""
+        if self.speaks_dns:
+            return ("tcp", "udp")
+        return ("udp",) if self.target and self.target.scheme == "udp" else ("tcp",)
+
+    @property
+    def speaks_dns(self) -> bool:
+        return self.name == "dns" or (self.target is not None and self.target.scheme == "dns")
+
     def address(self, host: str, port: int | None) -> Address:
         """Where it listens; *host* and *port* are the options listen_host and listen_port."""
         if self.port is not None:
             port = self.port
         elif port is None:
-            port = _LISTENING[self.name]
+            port = _LISTENING["dns" if self.speaks_dns else self.name]
         return host if self.host is None else self.host, port
 
     def __str__(self) -> str:
@@ -104,15 +122,17 @@ def parse_all(specs: Sequence[str], host: str = "", port: int | None = None) -> 
     That is also for two on the same address.
     """
     modes = [Mode.parse(spec) for spec in specs]
-    taken: dict[Address, str] = {}
+    taken: dict[tuple[str, Address], str] = {}
     for mode, spec in zip(modes, specs, strict=True):
         address = mode.address(host, port)
-        if address[1] and address in taken:
+        places = [(transport, address) for transport in mode.transports]
+        other = next((taken[place] for place in places if place in taken), None)
+        if address[1] and other:
             raise OptionsError(
-                f"mode: {_shown(spec)} and {taken[address]} both listen on port {address[1]};"
+                f"mode: {_shown(spec)} and {other} both listen on port {address[1]};"
                 f" give one of them another: {mode}@{address[1] + 1}"
             )
-        taken[address] = _shown(spec)
+        taken.update(dict.fromkeys(places, _shown(spec)))
     return modes
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from proxyfw.connection import ServerSpec
+from proxyfw.net.network import Listener
 from proxyfw.net.wire import Address, Wire
 
 from .house import House
@@ -13,6 +14,7 @@ from .listeners import Listeners, Place
 from .modes import Mode
 from .pool import Pool
 from .session import Session
+from .udp import Associations
 
 
 class Server:
@@ -21,7 +23,7 @@ class Server:
     def __init__(self, house: House) -> None:
         self.house = house
         self.pool = Pool(house)
-        self._listeners = Listeners(house.network, self._accept)
+        self._listeners = Listeners(self._listen)
         self._sessions: dict[asyncio.Task[None], Session] = {}
 
     @property
@@ -36,6 +38,18 @@ class Server:
                 self.house.upstreams[str(mode)] = spec  # never removed: its clients may outlive a mode
         await self._listeners.become(places)
         self.house.own_addresses[:] = self.addresses
+
+    async def _listen(self, host: str, port: int, mode_now: Callable[[], Mode]) -> Listener:
+        """Listen in the way of a mode. Raises OSError."""
+        mode = mode_now()
+        target = (mode.target.host, mode.target.port) if mode.target else None
+        if mode.speaks_dns:
+            from .dns_port import DnsPort  # dnspython is not light, and most proxies do without
+
+            return await DnsPort(self.house, str(mode), target).listen(host, port)
+        if target and "udp" in mode.transports:
+            return await Associations(self.house, target, str(mode)).listen(host, port)
+        return await self.house.network.listen(host, port, lambda wire: self._accept(wire, mode_now()))
 
     def _accept(self, wire: Wire, mode: Mode) -> None:
         session = Session(self.house, self.pool, wire, mode)
