@@ -17,7 +17,7 @@ from typing import Any
 import click
 
 import proxyfw
-from proxyfw import Proxy, connection, exceptions, flow, http, tls
+from proxyfw import Proxy, connection, exceptions, flow, flowfilter, http, tls
 from proxyfw.addonmanager import installed
 from proxyfw.cli.main import program
 from proxyfw.hookspecs import GROUPS, HOOKS
@@ -62,6 +62,7 @@ def pages() -> dict[str, str]:
     makers: dict[str, Callable[[], Iterator[str]]] = {
         "cli.md": cli_page,
         "exceptions.md": exceptions_page,
+        "filters.md": filters_page,
         "hooks.md": hooks_page,
         "model.md": model_page,
         "options.md": options_page,
@@ -148,6 +149,23 @@ def flags() -> dict[str, str]:
 
 def cell(text: str) -> str:
     return text.replace("|", "\\|").replace("<", "&lt;")
+
+
+# Filters
+
+
+def filters_page() -> Iterator[str]:
+    yield "# Filters\n"
+    yield (
+        "What the operators of the filter language mean. "
+        "[Choose flows with filters](../howto/filters.md) says how they are combined and quoted, "
+        "and how addons use them.\n"
+    )
+    yield "## Operators\n"
+    yield "| Operator | Flows that it means, or what it looks at |\n|---|---|"
+    yield from (f"| `{operator}` | {cell(operator.description)} |" for operator in flowfilter.OPERATORS)
+    yield "\n## Arguments\n"
+    yield from (f"**{name}**: {about}\n" for name, about in flowfilter.ARGUMENTS.items())
 
 
 # The command line

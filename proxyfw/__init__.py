@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         dns,
         exceptions,
         flow,
+        flowfilter,
         hookspecs,
         http,
         log,
@@ -34,7 +35,14 @@ if TYPE_CHECKING:
         udp,
         websocket,
     )
-    from proxyfw.exceptions import AddonError, CertificateError, CommandError, OptionsError, ProxyfwError
+    from proxyfw.exceptions import (
+        AddonError,
+        CertificateError,
+        CommandError,
+        FilterError,
+        OptionsError,
+        ProxyfwError,
+    )
     from proxyfw.options import Options
     from proxyfw.proxy import Proxy
 
@@ -46,6 +54,7 @@ __all__ = [
     "AddonError",
     "CertificateError",
     "CommandError",
+    "FilterError",
     "Options",
     "OptionsError",
     "Proxy",
@@ -59,6 +68,7 @@ __all__ = [
     "dns",
     "exceptions",
     "flow",
+    "flowfilter",
     "hookimpl",
     "hookspecs",
     "http",
@@ -78,6 +88,7 @@ _HOMES = {
     "AddonError": "exceptions",
     "CertificateError": "exceptions",
     "CommandError": "exceptions",
+    "FilterError": "exceptions",
     "Options": "options",
     "OptionsError": "exceptions",
     "Proxy": "proxy",

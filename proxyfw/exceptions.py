@@ -3,6 +3,7 @@
 ProxyfwError
 ├── OptionsError        a setting is wrong: the whole change is rolled back
 ├── CommandError        a command was called wrongly
+├── FilterError         a filter cannot be read; a ValueError, too
 ├── AddonError          an addon cannot be loaded as it stands
 ├── CertificateError    an authority or leaf file cannot be used
 └── ConnectionProblem   one connection or exchange failed; never reaches an addon as an exception
@@ -25,6 +26,25 @@ class OptionsError(ProxyfwError):
 
 class CommandError(ProxyfwError):
     """A command was called with the wrong arguments, or could not do what it was asked."""
+
+
+class FilterError(ProxyfwError, ValueError):
+    """A filter expression cannot be read; the message shows it with a caret under the place.
+
+    *text* is the expression, *position* the index in it where *reason* applies.
+    """
+
+    def __init__(self, text: str, position: int, reason: str) -> None:
+        self.text = text
+        self.position = position
+        self.reason = reason
+        super().__init__(text, position, reason)
+
+    def __str__(self) -> str:
+        reason, shown = (
+            "".join(char if char.isprintable() else " " for char in text) for text in (self.reason, self.text)
+        )
+        return f"{reason}\n    {shown}\n    {' ' * self.position}^"
 
 
 class AddonError(ProxyfwError):

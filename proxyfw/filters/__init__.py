@@ -1,0 +1,1 @@
+"""What is behind `proxyfw.flowfilter`: words, the parser, the operators, and what they look at."""
