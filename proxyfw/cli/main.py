@@ -13,7 +13,8 @@ from .settings import Settings
     cls=Program,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Without a command the proxy runs until Ctrl-C. FILTER is reserved for display filters.",
+    epilog="Without a command the proxy runs until Ctrl-C. FILTER says which flows are printed, as in "
+    "'~m POST & ~c 5xx'.",
 )
 @click.option("-s", "--script", "scripts", multiple=True, metavar="PATH", help="Run a script. Repeatable.")
 @click.option("-p", "--listen-port", type=int, metavar="PORT", help="Default 8080.")

@@ -33,17 +33,26 @@ class Program(click.Group):
             code = complain(str(problem), WRONG_USAGE if is_wrong_usage(problem) else FAILED)
         sys.exit(code)
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command that is named; everything else would be a filter."""
-        word = args[0]
-        if self.get_command(ctx, word) is not None:
-            return super().resolve_command(ctx, args)
-        if word.endswith(".py"):
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Unless the first word is a command, all words are a filter, wherever options stand among them."""
+        _, words, _ = self.make_parser(ctx).parse_args(list(args))
+        if not words or self.get_command(ctx, words[0]) is not None:
+            return super().parse_args(ctx, args)
+        ctx.allow_interspersed_args = True
+        words = click.Command.parse_args(self, ctx, args)
+        self._check_filter(ctx, words)
+        ctx.params["filter"] = " ".join(words)
+        ctx.args = []
+        return []
+
+    def _check_filter(self, ctx: click.Context, words: list[str]) -> None:
+        """Refuse what is a filter only by accident."""
+        word = words[0]
+        if word.endswith(".py") and not word.startswith("~") and len(word.split()) == 1:
             raise click.UsageError(f"{word}: to run a script, write -s {word}")
-        hint = nearest(word, self.list_commands(ctx))
-        raise click.UsageError(f"{word}: no such command{hint}; display filters are not there yet")
+        hint = nearest(word, self.list_commands(ctx), 0.75)
+        if hint and len(words) == 1:
+            raise click.UsageError(f"{word}: no such command{hint} As a filter, write '~u {word}'")
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
         """What the help shows behind the program's name."""

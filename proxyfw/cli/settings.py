@@ -30,6 +30,7 @@ class Settings:
     confdir: str | None = None
     addons: tuple[str, ...] = ()
     flow_detail: int | None = None
+    filter: str | None = None
 
     @property
     def verbosity(self) -> int:
@@ -57,7 +58,14 @@ class Settings:
             yield "server", False
         if self.ssl_insecure:
             yield "ssl_insecure", True
-        if f"no:{DUMPER}" not in self.addons:
+        if f"no:{DUMPER}" in self.addons:
+            if self.filter is not None:
+                raise click.UsageError(
+                    f"{self.filter}: a filter is for the addon {DUMPER}, which is left out"
+                )
+        else:
+            if self.filter is not None:
+                yield "dumper_filter", self.filter
             if self.flow_detail is not None:
                 yield "flow_detail", self.flow_detail
             elif self.quiet:

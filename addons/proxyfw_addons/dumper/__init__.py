@@ -7,12 +7,13 @@ still, or is gone, holds nobody up. Nothing is formatted while the option ``flow
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 
 import pluggy
 
-from proxyfw import ctx
+from proxyfw import ctx, flowfilter
 from proxyfw.addonmanager import Loader
+from proxyfw.exceptions import FilterError, OptionsError
 from proxyfw.flow import Flow
 from proxyfw.http import HTTPFlow
 
@@ -40,13 +41,24 @@ def load(loader: Loader) -> None:
     loader.add_option(
         "content_view_lines_cutoff", int, 512, "Lines of a body that are printed, unless it is wanted whole."
     )
+    loader.add_option("dumper_filter", str | None, None, "Which flows are printed: a filter; unset: all.")
+
+
+def configure(updated: Set[str]) -> None:
+    """Refuse a filter that cannot be read."""
+    if "dumper_filter" in updated and ctx.options.dumper_filter:
+        try:
+            flowfilter.parse(ctx.options.dumper_filter)
+        except FilterError as problem:
+            raise OptionsError(f"option dumper_filter: {problem}") from None
 
 
 @hookimpl(trylast=True)
 def flow_end(flow: Flow) -> None:
     """Print the flow: after every other addon, so that it is what was sent."""
     detail = ctx.options.flow_detail
-    if detail and not is_open_tunnel(flow):
+    wanted = ctx.options.dumper_filter or None
+    if detail and not is_open_tunnel(flow) and flowfilter.match(wanted, flow):
         lines = shown(flow, detail, ctx.options.content_view_lines_cutoff, screen.look())
         screen.put("\n".join(lines) + "\n")
 
