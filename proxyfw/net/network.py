@@ -69,8 +69,7 @@ class Network(Protocol):
 class SocketNetwork:
     """TCP and UDP as the operating system has them."""
 
-    def __init__(self) -> None:
-        self.hosts_file = HostsFile()
+    hosts_file = HostsFile()
 
     async def resolve(self, host: str, port: int) -> Sequence[Address]:
         if is_ip(host):
