@@ -24,8 +24,8 @@ DECLARATIONS: list[tuple[str, Any, Any, str]] = [
         "mode",
         Sequence[str],
         ["regular"],
-        "How clients reach the proxy: regular, upstream:URL, reverse:URL, socks5 or transparent, each with"
-        " @[host:]port if it is not to listen where listen_host and listen_port say. Repeatable.",
+        "How clients reach the proxy: regular, upstream:URL, reverse:URL, socks5, transparent or dns, each"
+        " with @[host:]port if it is not to listen where listen_host and listen_port say. Repeatable.",
     ),
     ("listen_host", str, "127.0.0.1", "Address to listen on; empty for all of the machine's."),
     (
