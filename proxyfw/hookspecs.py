@@ -215,7 +215,10 @@ def http_connect(flow: HTTPFlow) -> None:
 
 @_hook("HTTP")
 def http_connect_upstream(flow: HTTPFlow) -> None:
-    """An upstream proxy will be asked for a tunnel: add credentials to ``flow.request``. May be async."""
+    """An upstream proxy will be asked for a tunnel: add credentials to ``flow.request``. May be async.
+
+    The proxy is ``flow.server_conn.via``. The flow is there for this hook alone: it has no other and no end.
+    """
 
 
 @_hook("HTTP")
@@ -361,14 +364,19 @@ def quic_start_server(data: QuicStartData) -> None:
 
 @_hook("SOCKS")
 def socks5_auth(data: Socks5AuthData) -> None:
-    """A SOCKS5 client sent credentials: set ``data.valid`` to let it in. May be async."""
+    """A SOCKS5 client sent credentials, or has none: set ``data.valid`` to let it in. May be async.
+
+    Without credentials, user name and password are empty. Where nobody implements this, everybody is let in.
+    """
 
 
 @_hook("advanced")
 def next_layer(nextlayer: NextLayer) -> None:
     """The next protocol of a connection has to be chosen; may fire several times for one. May be async.
 
-    Set ``nextlayer.layer`` to choose it instead of the proxy.
+    Set ``nextlayer.layer`` to ``"tls"``, ``"http"``, ``"tcp"`` or ``"ignored"`` (carried, and no flow) to choose
+    it instead of the proxy. It fires where a destination is known: in tunnels, for SOCKS and redirected
+    clients, and again inside their TLS.
     """
 
 

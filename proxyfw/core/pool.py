@@ -55,6 +55,7 @@ class Pool:
             tunnel = tunnel or "upgrade" in request.headers
             key = (*key, via, via.credentials, tunnel)
         server.alpn_offers = offers = self._multiplex.offers(server, request, key)
+        tunnel = tunnel or offers == CLEARTEXT  # it is for the origin, not for an upstream proxy
         if offers != HTTP1:
             return await self._open_either(flow, key, tunnel, fresh)
         peer = None if fresh else self._take((*key, client)) or self._take(key)

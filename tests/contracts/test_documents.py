@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.request import ProxyHandler, build_opener
 
 import pytest
@@ -143,6 +144,15 @@ async def test_the_tests_of_the_how_to(number: int) -> None:
 
 
 @pytest.mark.usefixtures("home")
+async def test_the_upstream_of_the_how_to() -> None:
+    (addon,) = snippets("docs/howto/modes.md")
+    scope: dict[str, Any] = {}
+    exec(addon, scope)
+    flow = http_flow("http://hidden.onion/")
+    scope["request"](flow)
+    assert flow.server_conn.via == ("socks5h", ("127.0.0.1", 9050))
+
+
 def test_the_program_of_the_how_to() -> None:
     (program,) = snippets("docs/howto/embed.md")
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+\n", run_python(program))
