@@ -374,9 +374,9 @@ def socks5_auth(data: Socks5AuthData) -> None:
 def next_layer(nextlayer: NextLayer) -> None:
     """The next protocol of a connection has to be chosen; may fire several times for one. May be async.
 
-    Set ``nextlayer.layer`` to ``"tls"``, ``"http"``, ``"tcp"`` or ``"ignored"`` (carried, and no flow) to choose
-    it instead of the proxy. It fires where a destination is known: in tunnels, for SOCKS and redirected
-    clients, and again inside their TLS.
+    Set ``nextlayer.layer`` to choose it instead of the proxy: ``"tls"``, ``"http"``, ``"tcp"``, or
+    ``"ignored"``, which is carried and makes no flow. It fires where a destination is known: in tunnels, for
+    SOCKS and redirected clients, and again inside their TLS.
     """
 
 

@@ -352,9 +352,13 @@ async def test_flows_end_once() -> None:
 
 
 async def test_http2_in_clear_is_for_the_origin_and_so_it_is_tunnelled() -> None:
-    grpc = GET.replace(b"\r\n\r\n", b"\r\nContent-Type: application/grpc\r\nTE: trailers\r\n\r\n")
-    async with world(mode=[MODE]) as w:
+    class Addon:
+        def request(self, flow: HTTPFlow) -> None:
+            flow.request.http_version = "HTTP/2.0"
+            flow.request.headers["Content-Type"] = "application/grpc"
+
+    async with world(mode=[MODE], addons=[Addon()]) as w:
         proxy, client = w.origin("proxy.example", 3128), w.client()
-        client.write(grpc)
+        client.write(GET)
         upstream = await proxy.accept()
         assert (await upstream.head()).startswith(b"CONNECT example.com:80 HTTP/1.1\r\n")
