@@ -109,9 +109,10 @@ class RawStream(Holder[TCPFlow]):
         try:
             while message := await source.next():
                 async with self._turn:
-                    if self.over:
-                        return
-                    await self._show(message)
+                    if not self.over:
+                        await self._show(message)
+                if self.over:
+                    return
                 sink.write(message.content)
                 await sink.drain()
         except Exception as e:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,15 @@ from typing import Any
 import pytest
 
 from proxyfw.connection import Client, ServerConnectionHookData
+from proxyfw.core.modes import Mode
+from proxyfw.core.settings import Settings
 from proxyfw.dns import DNSFlow, DNSMessage, Question, RecordType, ResourceRecord, ResponseCode
+from proxyfw.exceptions import OptionsError
 from proxyfw.flow import Flow
 from proxyfw.net.hosts_file import HostsFile
 from proxyfw.net.wire import Address
 from proxyfw.protocol.dns import frame, pack, unpack
-from proxyfw.testing import DatagramEnd, End, World, world
+from proxyfw.testing import DatagramEnd, End, World, addon_test_context, world
 
 MODE = ["dns@53"]
 SERVER = ("192.0.2.53", 53)
@@ -467,6 +471,55 @@ async def test_an_addon_refuses_a_client() -> None:
         gate.release()
         assert await w.client(53).rest() == b""
         assert w.flows == []
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("192.0.2.1", ("192.0.2.1", 53)),
+        ("192.0.2.1:5353", ("192.0.2.1", 5353)),
+        ("2001:db8::1", ("2001:db8::1", 53)),
+        ("[2001:db8::1]", ("2001:db8::1", 53)),
+        ("[2001:db8::1]:5353", ("2001:db8::1", 5353)),
+    ],
+)
+def test_how_name_servers_are_written(text: str, address: Address) -> None:
+    with addon_test_context(dns_name_servers=[text]) as context:
+        assert Settings.of(context.options).name_servers == (address,)
+
+
+@pytest.mark.parametrize(
+    "text", ["ns.example", "192.0.2.1:0", "192.0.2.1:99999", "192.0.2.1:dns", "", "[::1"]
+)
+def test_what_is_no_name_server_is_refused(text: str) -> None:
+    with (
+        addon_test_context(dns_name_servers=[text]) as context,
+        pytest.raises(OptionsError, match=f"dns_name_servers: {re.escape(repr(text))} is not of the form"),
+    ):
+        Settings.of(context.options)
+
+
+@pytest.mark.parametrize(
+    ("spec", "port", "transports"),
+    [
+        ("dns", 53, ("tcp", "udp")),
+        ("dns@5353", 5353, ("tcp", "udp")),
+        ("reverse:dns://192.0.2.1", 53, ("tcp", "udp")),
+        ("reverse:udp://game.example:9000", 8080, ("udp",)),
+        ("reverse:tcp://db.example:5432", 8080, ("tcp",)),
+        ("regular", 8080, ("tcp",)),
+    ],
+)
+def test_where_and_how_modes_listen(spec: str, port: int, transports: tuple[str, ...]) -> None:
+    mode = Mode.parse(spec)
+    assert mode.address("", None) == ("", port)
+    assert mode.transports == transports
+
+
+@pytest.mark.parametrize("spec", ["dns:192.0.2.1", "reverse:udp://game.example", "upstream:dns://192.0.2.1"])
+def test_modes_that_make_no_sense_are_refused(spec: str) -> None:
+    with pytest.raises(OptionsError, match="mode: "):
+        Mode.parse(spec)
 
 
 async def test_the_proxy_does_not_ask_itself() -> None:
