@@ -190,6 +190,8 @@ def _framed(
             return fields
         chunked = [(b"Transfer-Encoding", b"chunked")] if isinstance(message, Request) else []
         return _without_length(fields) + chunked
+    if length is None and message.trailers:
+        return [*fields, (b"Transfer-Encoding", b"chunked")]  # or there is no place for them in HTTP/1
     actual = b"%d" % len(body or b"")
     if length == actual or (length is None and not needed):
         return fields
