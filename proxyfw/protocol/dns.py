@@ -53,12 +53,12 @@ def pack(message: DNSMessage) -> bytes:
         out = BytesIO()
         counts = [len(message.questions), *(len(section) for section in sections)]
         out.write(_HEADER.pack(message.id, _flags(message), *counts))
-        known: dns.name.CompressType = {}
+        known: _Known = {}
         for question in message.questions:
-            _name(question.name).to_wire(out, known)
+            _write_name(out, question.name, known)
             out.write(struct.pack("!HH", question.type, question.class_))
         for record in (record for section in sections for record in section):
-            _name(record.name).to_wire(out, known)
+            _write_name(out, record.name, known)
             out.write(struct.pack("!HHIH", record.type, record.class_, record.ttl, len(record.data)))
             out.write(record.data)
     except (dns.exception.DNSException, ValueError, TypeError, struct.error) as e:
@@ -171,5 +171,22 @@ def _text(name: dns.name.Name) -> str:
     return name.to_text(omit_final_dot=True)
 
 
-def _name(text: str) -> dns.name.Name:
-    return dns.name.from_text(text or ".")
+_Known = dict[tuple[bytes, ...], int]
+"""Where in a message which names are, by their labels; in the case in which they are written there."""
+
+
+def _write_name(out: BytesIO, text: str, known: _Known) -> None:
+    """Write a name, pointing at what is there already. RFC 1035 section 4.1.4.
+
+    Unlike dnspython's own compression this keeps the case of every letter, by which resolvers tell forgeries.
+    """
+    labels = dns.name.from_text(text or ".").labels
+    for first in range(len(labels) - 1):
+        rest = labels[first:]
+        if rest in known:
+            out.write(struct.pack("!H", 0xC000 | known[rest]))
+            return
+        if out.tell() < 0x4000:
+            known[rest] = out.tell()
+        out.write(bytes((len(labels[first]),)) + labels[first])
+    out.write(b"\0")

@@ -129,6 +129,17 @@ def test_failures_keep_the_question() -> None:
     assert answer.question[0].to_text() == "example.com. IN A"
 
 
+def test_names_are_compressed_and_keep_their_case() -> None:
+    owners = ["www.Example.COM", "www.Example.COM", "mail.Example.COM", "www.example.com"]
+    answers = [ResourceRecord.A(name, IPv4Address("192.0.2.1")) for name in owners]
+    data = pack(DNSMessage(0.0, 1, False, answers=answers))
+    assert [record.name for record in unpack(data).answers] == owners
+    assert [
+        rr.name.to_text(True) for rr in dns.message.from_wire(data, one_rr_per_rrset=True).answer
+    ] == owners
+    assert data.count(b"Example") == 1
+
+
 def test_edns_is_a_record_like_others() -> None:
     query = unpack(dns.message.make_query("example.com", "A", use_edns=0, payload=1232).to_wire())
     assert query.additionals[0].type == RecordType.OPT
