@@ -206,6 +206,8 @@ class WebSocket(Holder[HTTPFlow]):
         for side in (self._client, self._server):
             innocent = culprit is not None and side is not culprit
             side.send(Close(_UNEXPECTED if innocent else code, reason))
+            if not side.wire.closed:
+                side.wire.write_eof()
         self._lingers = True
         self._stop()
 
