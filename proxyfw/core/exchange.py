@@ -44,6 +44,9 @@ log = logging.getLogger("proxyfw")
 _REPEATABLE = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
 """Methods that may be sent twice if a kept connection turns out to be dead. RFC 9110 section 9.2.2."""
 
+_MOST_REFUSALS = 5
+"""Times that an origin may say that it has done nothing, before it is believed that it never will."""
+
 
 class Failed(Exception):
     """The exchange cannot be completed. *status*: what the client is told, None if it is only cut off."""
@@ -223,14 +226,9 @@ class Exchange(Holder[HTTPFlow]):
         request = self.flow.request
         head = heads.request_head(request, rest is not None, self._settings.websocket)
         try:
-            try:
-                event = await self._ask(head, rest, fresh=False)
-            except (PeerGone, ProtocolError) as e:
-                if rest is not None or self._origin is None or not self._may_ask_again(e, self._origin):
-                    raise
-                self._origin.abort()
-                self._origin.release()
-                event = await self._ask(head, rest, fresh=True)
+            times = 0
+            while (event := await self._ask(head, rest, times)) is None:
+                times += 1
             while type(event) is Informational:
                 if event.status != 100 and request.version_bytes != b"HTTP/1.0":
                     self._client.send(event)
@@ -247,22 +245,31 @@ class Exchange(Holder[HTTPFlow]):
             self._decide_streaming(response)
         return response
 
-    async def _ask(self, head: RequestHead, rest: list[bytes] | None, fresh: bool) -> Event:
-        self._origin = origin = await self._fetch.open(self.flow, fresh=fresh)
-        if rest is None:
-            origin.send(head, *heads.body_events(self.flow.request, True))
-        else:
-            origin.send(head)
-            self._upload = asyncio.create_task(self._stream_request(origin, rest))
-        return await origin.receive()
+    async def _ask(self, head: RequestHead, rest: list[bytes] | None, times: int) -> Event | None:
+        """The beginning of the answer; None if the origin is to be asked again, as it was *times* before."""
+        self._origin = origin = await self._fetch.open(self.flow, fresh=times > 0)
+        try:
+            if rest is None:
+                origin.send(head, *heads.body_events(self.flow.request, True))
+            else:
+                origin.send(head)
+                self._upload = asyncio.create_task(self._stream_request(origin, rest))
+            return await origin.receive()
+        except (PeerGone, ProtocolError) as e:
+            if rest is not None or not self._may_ask_again(e, origin, times):
+                raise
+        self._origin = None
+        origin.abort()
+        origin.release()
+        return None
 
-    def _may_ask_again(self, error: PeerGone | ProtocolError, origin: OriginStream) -> bool:
+    def _may_ask_again(self, error: PeerGone | ProtocolError, origin: OriginStream, times: int) -> bool:
         """Whether *origin* has not dealt with the request, or may be asked twice after a stale connection."""
         if (
             isinstance(error, PeerGone) and error.code is not None
         ):  # it has said what it thinks of this request
-            return error.unprocessed and not self._client.can_say(error.code)
-        return origin.reused and self.flow.request.method_bytes in _REPEATABLE
+            return error.unprocessed and times < _MOST_REFUSALS and not self._client.can_say(error.code)
+        return times == 0 and origin.reused and self.flow.request.method_bytes in _REPEATABLE
 
     async def _stream_request(self, origin: OriginStream, first: list[bytes]) -> None:
         """Pass the request's body on while the answer is awaited, which may come before its end."""
