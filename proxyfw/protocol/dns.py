@@ -180,7 +180,8 @@ def _write_name(out: BytesIO, text: str, known: _Known) -> None:
 
     Unlike dnspython's own compression this keeps the case of every letter, by which resolvers tell forgeries.
     """
-    labels = dns.name.from_text(text or ".").labels
+    plain = {"": ".", "@": r"\@"}.get(text, text)  # zone files know "@" as another name for their own
+    labels = dns.name.from_text(plain).labels
     for first in range(len(labels) - 1):
         rest = labels[first:]
         if rest in known:
