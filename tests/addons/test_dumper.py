@@ -260,7 +260,7 @@ def posted() -> HTTPFlow:
 
 
 async def test_detail_0_formats_nothing(printed: Callable[[], str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dumper, "shown", None)
+    monkeypatch.setattr(dumper, "line", None)
     await dump(posted(), flow_detail=0)
     assert printed() == ""
 

@@ -101,6 +101,10 @@ def main() -> None:
     mitmdump = installed_mitmdump(wanted.install_mitmdump) if wanted.install_mitmdump else wanted.mitmdump
     own_network = machine.enter_own_network()
     machine.leave_processor_to_proxies()
+    if not own_network:
+        say("no network of our own here: W4 and squid are left out, for hey and squid insist on usual ports")
+        wanted.workloads = [name for name in wanted.workloads if name != "W4"]
+        wanted.subjects = [subject for subject in wanted.subjects if subject.name != "squid"]
     subjects = [subject for subject in wanted.subjects if not absent(subject, mitmdump)]
     for subject in wanted.subjects:
         if subject not in subjects:

@@ -56,10 +56,14 @@ def configure(updated: Set[str]) -> None:
 @hookimpl(trylast=True)
 def flow_end(flow: Flow) -> None:
     """Print the flow: after every other addon, so that it is what was sent."""
-    detail = ctx.options.flow_detail
-    wanted = ctx.options.dumper_filter or None
-    if detail and not is_open_tunnel(flow) and flowfilter.match(wanted, flow):
-        lines = shown(flow, detail, ctx.options.content_view_lines_cutoff, screen.look())
+    options = ctx.options
+    detail, wanted = options.flow_detail, options.dumper_filter
+    if not detail or is_open_tunnel(flow) or (wanted and not flowfilter.match(wanted, flow)):
+        return
+    if detail == ONE_LINE:
+        screen.put(line(flow, screen.look()) + "\n")
+    else:
+        lines = with_details(flow, detail, options.content_view_lines_cutoff, screen.look())
         screen.put("\n".join(lines) + "\n")
 
 
@@ -75,11 +79,10 @@ def is_open_tunnel(flow: Flow) -> bool:
     return flow.response is not None and 200 <= flow.response.status_code < 300
 
 
-def shown(flow: Flow, detail: int, cutoff: int, look: Look = PLAIN) -> Iterator[str]:
-    """The lines to print of *flow*."""
-    yield line(flow, look if detail == ONE_LINE else look._replace(width=None))
-    if detail > ONE_LINE:
-        bodies = None if detail == HEADERS else cutoff if detail == CUT_BODIES else sys.maxsize
-        for mark, text in details(flow, bodies):
-            yield f"{_INDENT}{look.paint(mark, DIM)} {text}".rstrip(" ") if mark else ""
-        yield ""
+def with_details(flow: Flow, detail: int, cutoff: int, look: Look = PLAIN) -> Iterator[str]:
+    """The lines to print of *flow* where more than one is wanted."""
+    yield line(flow, look._replace(width=None))
+    bodies = None if detail == HEADERS else cutoff if detail == CUT_BODIES else sys.maxsize
+    for mark, text in details(flow, bodies):
+        yield f"{_INDENT}{look.paint(mark, DIM)} {text}".rstrip(" ") if mark else ""
+    yield ""

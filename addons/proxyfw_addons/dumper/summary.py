@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from proxyfw.connection import Address
@@ -119,19 +120,25 @@ def _server(flow: Flow) -> str:
 
 def _media_type(message: Message) -> str | None:
     value = message.headers.get("content-type")
-    return escape(value.partition(";")[0].strip()) if value else None
+    return _short_type(value) if value else None
+
+
+@lru_cache
+def _short_type(value: str) -> str:
+    return escape(value.partition(";")[0].strip())
 
 
 def shown_size(message: Message) -> str:
     """How long the body of *message* is, as it was sent, as far as that is known."""
     raw = message.raw_content
-    length = message.headers.get("content-length", "")
     if raw is not None and not message.truncated:
-        size = len(raw)
-    elif length.isascii() and length.isdigit():
-        size = int(length)
-    else:
-        return "streamed"
+        return _size(len(raw))
+    length = message.headers.get("content-length", "")
+    return _size(int(length)) if length.isascii() and length.isdigit() else "streamed"
+
+
+@lru_cache(maxsize=1024)
+def _size(size: int) -> str:
     return format_size(size) if size else "no content"
 
 
@@ -145,6 +152,7 @@ def _age(flow: Flow) -> str:
     return duration((end or clock()) - flow.timestamp_start)
 
 
+@lru_cache
 def _shown_address(address: Address | None) -> str:
     if not address:
         return "?"

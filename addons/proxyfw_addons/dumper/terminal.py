@@ -11,11 +11,15 @@ from typing import TextIO
 
 from .look import Look, count
 
+PAUSE = 0.02
+"""Seconds between two writes; without it two threads would change places for every flow."""
+
 
 class Screen:
     """Standard output, written to by a thread of its own: who prints never waits for the terminal.
 
-    Up to *limit* characters wait for a slow terminal; what comes beyond them is counted, not kept.
+    The first line is written at once, and those that come soon after it together. Up to *limit* characters
+    wait for a slow terminal; what comes beyond them is counted, not kept.
     """
 
     def __init__(self, limit: int = 1 << 20) -> None:
@@ -26,6 +30,8 @@ class Screen:
         self._lost = 0
         self._thread: threading.Thread | None = None
         self._closing = False
+        self._idle = False
+        """The thread waits for something to write."""
         self._examined: TextIO | None = None
         self._colour, self._terminal = wants_colour(None), False
 
@@ -48,7 +54,8 @@ class Screen:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="dumper", daemon=True)
                 self._thread.start()
-            else:
+            elif self._idle:
+                self._idle = False
                 self._changed.notify()
 
     def drain(self, timeout: float) -> None:
@@ -65,6 +72,8 @@ class Screen:
             write(sys.stdout, text)
             with self._changed:
                 self._size -= len(text)
+                if not self._closing:
+                    self._changed.wait(PAUSE)
 
     def _take(self) -> str:
         with self._changed:
@@ -72,7 +81,9 @@ class Screen:
                 if self._closing:
                     self._thread = None
                     return ""
+                self._idle = True
                 self._changed.wait()
+            self._idle = False
             text = "".join(self._waiting)
             self._waiting.clear()
             if self._lost:
