@@ -306,7 +306,8 @@ class Exchange(Holder[HTTPFlow]):
     def _decide_streaming(self, response: Response) -> None:
         length = heads.declared_length(response)
         if length is None:
-            response.stream = heads.is_endless(response)
+            alone = self._origin is not None and self._origin.at_end  # as gRPC tells of errors
+            response.stream = not alone and heads.is_endless(response)
             self._closes = self._closes or heads.ends_with_connection(response)
         elif length > self._settings.body_limit:
             raise Failed(f"the response body of {length} bytes exceeds body_size_limit", 502)

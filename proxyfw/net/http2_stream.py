@@ -71,6 +71,11 @@ class Http2Stream:
             self._connection.consumed(self.id, len(event.data))
         return event
 
+    @property
+    def at_end(self) -> bool:
+        """Nothing is left to receive of a message but its end, which has arrived."""
+        return bool(self._inbox) and type(self._inbox[0]) is End
+
     def send(self, *events: Event) -> None:
         if not self.gone:
             self._connection.send(self, events)

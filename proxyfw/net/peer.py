@@ -15,7 +15,7 @@ from math import inf
 from typing import Protocol
 
 from proxyfw.exceptions import ConnectionProblem, PeerGone, ProtocolError
-from proxyfw.protocol.events import Data, Event
+from proxyfw.protocol.events import Data, End, Event
 from proxyfw.protocol.http1 import Codec, ServerCodec
 
 from .watch import Watch
@@ -38,6 +38,10 @@ class Stream(Protocol):
     @property
     def wants_continue(self) -> bool:
         """A client waits for 100 (Continue) before it sends the body. RFC 9110 section 10.1.1."""
+
+    @property
+    def at_end(self) -> bool:
+        """Nothing is left to receive of a message but its end, which has arrived."""
 
     async def receive(self) -> Event:
         """The next event. Raises ProtocolError for what the other side did, PeerGone when it left."""
@@ -115,6 +119,11 @@ class Peer:
                 self._paused = False
                 self.wire.resume()
         return event
+
+    @property
+    def at_end(self) -> bool:
+        """Nothing is left to receive of a message but its end, which has arrived."""
+        return bool(self._inbox) and type(self._inbox[0]) is End
 
     def send(self, *events: Event) -> None:
         data = self.codec.send(*events)

@@ -33,6 +33,8 @@ class Heard:
     trailers: list[tuple[bytes, bytes]] | None = None
     ended: bool = False
     reset: int | None = None
+    in_one_frame: bool = False
+    """The head ended the stream."""
 
     def __getitem__(self, name: bytes) -> bytes:
         return dict(self.headers)[name]
@@ -151,6 +153,7 @@ class Talker:
     def _note(self, event: events.Event) -> None:
         if isinstance(event, events.RequestReceived | events.ResponseReceived):
             self.heard(event.stream_id).headers = [(bytes(n), bytes(v)) for n, v in event.headers]
+            self.heard(event.stream_id).in_one_frame = event.stream_ended is not None
         elif isinstance(event, events.InformationalResponseReceived):
             self.heard(event.stream_id).informational.append([(bytes(n), bytes(v)) for n, v in event.headers])
         elif isinstance(event, events.TrailersReceived):

@@ -234,6 +234,7 @@ async def test_a_trailers_only_answer_stays_one(kind: bytes) -> None:
         status = [(b":status", b"200"), (b"content-type", kind), (b"grpc-status", b"5")]
         server.head(number, status, end=True)
         answer = await client.whole(stream_id)
+        assert answer.in_one_frame
         assert [f for f in answer.headers if f[0] != b"content-length"] == status
         assert (answer.body, answer.trailers) == (b"", None)
 
