@@ -65,7 +65,7 @@ def _facts(event: ServerSentEvent) -> _Facts:
 
 
 class EventStreamParser:
-    """Takes a stream apart. Events longer than *limit* bytes are passed on unseen as they come."""
+    """Takes a stream apart. Events of more than *limit* bytes, line ends apart, pass unseen as they come."""
 
     __slots__ = (
         "_after_cr", "_data", "_event", "_id", "_limit", "_lines", "_midline", "_open", "_retry", "_size",
@@ -105,7 +105,7 @@ class EventStreamParser:
             return
         self._after_cr = data.endswith(b"\r")
         for line in data.splitlines(keepends=True):
-            self._size += len(line)
+            self._size += len(line.rstrip(b"\r\n"))  # a CR LF may come in two halves: neither counts
             if line[-1] not in b"\r\n":
                 self._open.append(line)
             else:
