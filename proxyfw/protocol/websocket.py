@@ -1,32 +1,24 @@
 """One side of a WebSocket connection: bytes in, events out; events in, bytes out; either role. RFC 6455.
 
-wsproto takes the frames apart. They are put together here, so that a fragment stays as long as it was, even
-one that ends within a character, and a message that came uncompressed stays so.
+wsproto takes the frames apart, and judges what is wrong with them; only whole messages of the plainest kind
+do not take that way, as most are such. Frames are put together here, so that a fragment stays as long as it
+was, even one that ends within a character, and a message that came uncompressed stays so.
 """
 
 from __future__ import annotations
 
 import codecs
 import os
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import inf
-from struct import pack, unpack
+from struct import pack, unpack, unpack_from
 
-from wsproto.extensions import Extension
-from wsproto.frame_protocol import (
-    CloseReason,
-    Frame,
-    FrameDecoder,
-    FrameProtocol,
-    Opcode,
-    ParseFailed,
-    RsvBits,
-)
+from wsproto.frame_protocol import CloseReason, Frame, FrameDecoder, Opcode, ParseFailed
 
 from proxyfw.exceptions import LocalProtocolError, WebSocketError
 from proxyfw.protocol.permessage_deflate import Deflate, Deflater, Inflater
+from proxyfw.protocol.websocket_gate import Gate
 
 NO_STATUS = 1005
 """The code of a close frame without one. RFC 6455 section 7.1.5."""
@@ -38,6 +30,11 @@ _FIN, _RSV1, _MASKED = 0x80, 0x40, 0x80
 _CLOSE_CODES = frozenset({1000, 1001, 1002, 1003, *range(1007, 1015), *range(3000, 5000)})
 """Codes that may be sent. RFC 6455 section 7.4 and the IANA registry."""
 _REASON_LIMIT = 123
+_PLAIN_TEXT = 0x81
+_PLAIN = frozenset({_PLAIN_TEXT, 0x82})
+"""First bytes of whole uncompressed messages."""
+_MASK_AT_ONCE = 8192
+"""Bytes; a multiple of the key's length. Larger numbers cost more than they save."""
 
 
 @dataclass(slots=True)
@@ -82,7 +79,7 @@ class WebSocketCodec:
     """
 
     __slots__ = (
-        "_client", "_compressing", "_decoder", "_deflater", "_ended", "_gate", "_pieces", "_random",
+        "_client", "_compressing", "_decoder", "_deflater", "_ended", "_gate", "_limit", "_pieces", "_random",
         "_sending", "_utf8", "closed",
     )  # fmt: skip
 
@@ -96,8 +93,9 @@ class WebSocketCodec:
         self.closed = False
         """A close frame has been sent: nothing may follow."""
         self._client = client
+        self._limit = limit
         self._random = random
-        self._gate = _Gate(_inflater(client, deflate), deflate is not None, limit)
+        self._gate = Gate(_inflater(client, deflate), deflate is not None, limit)
         self._decoder = FrameDecoder(client, [self._gate])
         self._deflater = _deflater(client, deflate)
         self._pieces: list[bytes] = []
@@ -119,18 +117,50 @@ class WebSocketCodec:
             self._ended = True
             yield Close(ABNORMAL)
             return
+        if not self._gate.within and not self._decoder.buffer and self._decoder.header is None:
+            position = 0
+            while found := self._plain_message(data, position):
+                message, position = found
+                yield message
+            if position == len(data):
+                return
+            data = data[position:]
         self._decoder.receive_bytes(data)
         try:
             while not self._ended:
                 frame = self._decoder.process_buffer()
                 if frame is None:
                     return
-                event = self._event(frame)
-                if event is not None:
+                if event := self._event(frame):
                     yield event
         except ParseFailed as e:
             self._ended = True
             raise WebSocketError(self._gate.problem or str(e), int(e.code)) from None
+
+    def _plain_message(self, data: bytes, at: int) -> tuple[Fragment, int] | None:
+        """A whole message in one uncompressed frame, and where it ends; None: let wsproto see what it is."""
+        if len(data) < at + 4 or (first := data[at]) not in _PLAIN:
+            return None
+        length, start = data[at + 1], at + 2
+        if (length >= _MASKED) is self._client:
+            return None
+        length &= 127
+        if length > 125:
+            length = unpack_from("!H", data, start)[0] if length == 126 else 0
+            start += 2
+            if length < 126:
+                return None
+        if not self._client:
+            start += 4
+        end = start + length
+        if end > len(data) or length > self._limit:
+            return None
+        payload = data[start:end]
+        if not self._client:
+            payload = _mask(payload, data[start - 4 : start])
+        if first == _PLAIN_TEXT and not _is_utf8(payload):
+            return None
+        return Fragment(payload, first == _PLAIN_TEXT), end
 
     def _event(self, frame: Frame) -> Event | None:
         gate = self._gate
@@ -167,8 +197,7 @@ class WebSocketCodec:
             if self._utf8 is not None:
                 self._utf8.decode(data, last)
             elif last:
-                if not data.isascii():
-                    data.decode()
+                data.decode()
             else:
                 self._utf8 = _Utf8()
                 self._utf8.decode(data)
@@ -240,9 +269,22 @@ def whole(content: bytes, is_text: bool, compressed: bool) -> Fragment:
     return Fragment(content, is_text, True, compressed)
 
 
+def _is_utf8(data: bytes) -> bool:
+    if data.isascii():
+        return True
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def _mask(payload: bytes, key: bytes) -> bytes:
     """*payload* with *key* laid over it again and again. RFC 6455 section 5.3."""
     size = len(payload)
+    if size > _MASK_AT_ONCE:
+        starts = range(0, size, _MASK_AT_ONCE)
+        return b"".join([_mask(payload[start : start + _MASK_AT_ONCE], key) for start in starts])
     over = (key * (size // 4 + 1))[:size]
     return (int.from_bytes(payload, "little") ^ int.from_bytes(over, "little")).to_bytes(size, "little")
 
@@ -289,101 +331,3 @@ def _inflater(client: bool, deflate: Deflate | None) -> Inflater:
         return Inflater(True)
     reset = deflate.server_no_context_takeover if client else deflate.client_no_context_takeover
     return Inflater(not reset)
-
-
-class _Gate(Extension):
-    """What wsproto asks about each frame: whether it is in its place and short enough, and what it holds.
-
-    A header is asked about again if it did not come in one piece, so nothing is counted there.
-    """
-
-    name = "permessage-deflate"
-
-    def __init__(self, inflater: Inflater, deflates: bool, limit: float) -> None:
-        self.problem = ""
-        """What is wrong, if wsproto will only know that something is."""
-        self.is_control = False
-        self.is_text = False
-        self.compressed = False
-        self.is_full = False
-        """The message is longer than allowed; what was handed out is its beginning."""
-        self._inflater = inflater
-        self._deflates = deflates
-        self._limit = limit
-        self._size = 0
-        self._within = False
-
-    def offer(self) -> bool:
-        return False
-
-    def frame_inbound_header(
-        self, proto: FrameDecoder | FrameProtocol, opcode: Opcode, rsv: RsvBits, payload_length: int
-    ) -> CloseReason | RsvBits:
-        self.is_control = opcode.iscontrol()
-        if rsv.rsv1 and (self.is_control or opcode is Opcode.CONTINUATION or not self._deflates):
-            return self._refuse("a reserved bit is set")
-        if self.is_control:
-            return RsvBits(False, False, False)
-        if (opcode is Opcode.CONTINUATION) is not self._within:
-            return self._refuse(
-                "a message begins within another" if self._within else "a continuation of no message"
-            )
-        if not self._within:
-            self.is_text = opcode is Opcode.TEXT
-            self.compressed = rsv.rsv1
-        if not self.compressed and self._size + payload_length > self._limit:
-            self.problem = str(self.too_long())
-            return CloseReason.MESSAGE_TOO_BIG
-        return RsvBits(self._deflates, False, False)
-
-    def frame_inbound_payload_data(
-        self, proto: FrameDecoder | FrameProtocol, data: bytes
-    ) -> bytes | CloseReason:
-        if self.is_control:
-            return data
-        if not self.compressed:
-            self._size += len(data)
-            return data
-        try:
-            return self._inflated(self._inflater.piece(data, self._room))
-        except zlib.error:
-            return self._refuse_data()
-
-    def frame_inbound_complete(
-        self, proto: FrameDecoder | FrameProtocol, fin: bool
-    ) -> bytes | CloseReason | None:
-        if self.is_control:
-            return None
-        self._within = not fin
-        if not fin:
-            return None
-        rest = None
-        if self.compressed and not self.is_full:
-            try:
-                rest = self._inflated(self._inflater.end(self._room))
-            except zlib.error:
-                return self._refuse_data()
-        self._size = 0
-        return rest
-
-    def too_long(self) -> ParseFailed:
-        return ParseFailed(f"a message is longer than {self._limit:.0f} bytes", CloseReason.MESSAGE_TOO_BIG)
-
-    @property
-    def _room(self) -> int:
-        return -1 if self._limit == inf else max(int(self._limit) - self._size, 0)
-
-    def _inflated(self, data: bytes) -> bytes:
-        self._size += len(data)
-        if self._size > self._limit:
-            self.is_full = True
-            return data[: len(data) - 1]
-        return data
-
-    def _refuse(self, problem: str) -> CloseReason:
-        self.problem = problem
-        return CloseReason.PROTOCOL_ERROR
-
-    def _refuse_data(self) -> CloseReason:
-        self.problem = "a compressed message cannot be inflated"
-        return CloseReason.INVALID_FRAME_PAYLOAD_DATA
