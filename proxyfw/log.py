@@ -7,6 +7,7 @@ a `TerminalLog` is installed, which leaves other loggers and their handlers alon
 from __future__ import annotations
 
 import logging
+import select
 import sys
 import time
 from dataclasses import dataclass
@@ -88,6 +89,17 @@ def escape(text: str) -> str:
     return text.translate(_ESCAPES)
 
 
+def in_one_piece(data: bytes | memoryview) -> int:
+    """How many bytes of *data* to write at once if other processes write to the same place: whole lines.
+
+    They are as many as a pipe takes in one piece, unless the first line alone is longer.
+    """
+    if len(data) <= select.PIPE_BUF:
+        return len(data)
+    lines = bytes(data[: select.PIPE_BUF]).rfind(b"\n") + 1
+    return lines or bytes(data).find(b"\n") + 1 or len(data)
+
+
 class TerminalFormatter(logging.Formatter):
     """``12:30:59 warning  text``: escaped, further lines indented, colour by level if asked for."""
 
@@ -122,9 +134,10 @@ class TerminalLog(logging.Handler):
         self._stream = stream
         self._proxy = proxy
         self._logger = logging.getLogger(logger)
-        self.setFormatter(TerminalFormatter(colour=self._is_terminal()))
+        self.setFormatter(TerminalFormatter(colour=self.is_terminal()))
 
-    def _is_terminal(self) -> bool:
+    def is_terminal(self) -> bool:
+        """Whether what it shows is seen at once, and in colours."""
         return (self._stream or sys.stderr).isatty()
 
     def filter(self, record: logging.LogRecord) -> bool:

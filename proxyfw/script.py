@@ -21,7 +21,7 @@ from proxyfw.addon.source import Importing, Source, Stamp, forget, stamp
 from proxyfw.addonmanager import AddonManager, Loader
 from proxyfw.exceptions import AddonError, OptionsError
 
-logger = logging.getLogger("proxyfw")
+logger = logging.getLogger("proxyfw.reload")
 
 
 @dataclass(slots=True)

@@ -6,11 +6,12 @@ import io
 import logging
 import re
 from collections.abc import Iterator
+from select import PIPE_BUF
 
 import pytest
 
 from proxyfw import ctx
-from proxyfw.log import ALERT, LogEntry, TerminalLog, escape, level_of
+from proxyfw.log import ALERT, LogEntry, TerminalLog, escape, in_one_piece, level_of
 
 logger = logging.getLogger("proxyfw.test")
 top = logging.getLogger("proxyfw")
@@ -159,3 +160,18 @@ def test_alert_has_a_name() -> None:
     assert logging.getLevelName(ALERT) == "ALERT"
     assert logging.INFO < ALERT < logging.WARNING
     assert LogEntry("text", "info").msg == "text"
+
+
+@pytest.mark.parametrize(
+    ("data", "size"),
+    [
+        (b"short\nshort", 11),
+        (b"x" * (PIPE_BUF - 1) + b"\nmore\n", PIPE_BUF),
+        (b"x" * 10 + b"\n" + b"y" * PIPE_BUF, 11),
+        (b"x" * 2 * PIPE_BUF + b"\nmore\n", 2 * PIPE_BUF + 1),
+        (b"x" * 2 * PIPE_BUF, 2 * PIPE_BUF),
+    ],
+)
+def test_what_is_written_in_one_piece_are_whole_lines(data: bytes, size: int) -> None:
+    """As much as a pipe takes at once from one of several writers, or one line that is longer."""
+    assert in_one_piece(data) == in_one_piece(memoryview(data)) == size

@@ -29,26 +29,25 @@ def new_loop() -> asyncio.AbstractEventLoop:
 
 
 @contextmanager
-def stopped_by_signals(stop: Callable[[], object]) -> Iterator[None]:
+def stopped_by_signals(stop: Callable[[], object]) -> Iterator[list[int]]:
     """Call *stop* in the running loop at the first SIGINT or SIGTERM; a SIGINT after that ends the process.
 
     These are plain signal handlers, not the loop's, so that the second one works even where a script has the
-    loop in its hands.
+    loop in its hands. Yields the list of the signals that have come.
     """
     loop = asyncio.get_running_loop()
-    stopping = False
+    received: list[int] = []
 
     def handle(number: int, frame: FrameType | None) -> None:
-        nonlocal stopping
-        if stopping and number == signal.SIGINT:
+        if received and number == signal.SIGINT:
             os._exit(INTERRUPTED)
-        if not stopping:
-            stopping = True
+        received.append(number)
+        if len(received) == 1:
             loop.call_soon_threadsafe(stop)
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield received
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -20,6 +20,7 @@ from .settings import Settings
 @click.option("-p", "--listen-port", type=int, metavar="PORT", help="Default 8080.")
 @click.option("--listen-host", metavar="ADDRESS", help="Default 127.0.0.1; empty: all addresses.")
 @click.option("-m", "--mode", "modes", multiple=True, metavar="MODE", help="Default regular. Repeatable.")
+@click.option("--workers", type=int, metavar="N", help="Processes that share the port. Default 1.")
 @click.option("--set", "specs", multiple=True, metavar="NAME[=VALUE]", help="Set any option. Repeatable.")
 @click.option("-q", "--quiet", is_flag=True, help="Print no flows; log warnings and errors only.")
 @click.option("-v", "--verbose", is_flag=True, help="Log for debugging.")

@@ -1,54 +1,60 @@
-"""Runs the proxy until it is told to stop, and says on the log how to use it."""
+"""Runs the proxy until it is told to stop, in this process or in several."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import shlex
+from typing import TYPE_CHECKING
 
-from proxyfw import ctx
+from proxyfw.core import settings as core_settings
+from proxyfw.exceptions import OptionsError
 from proxyfw.log import TerminalLog
 from proxyfw.options import Options
 from proxyfw.proxy import Proxy
 
+from .announcement import Announcement
 from .loop import new_loop, stopped_by_signals
 from .settings import Settings
 
-logger = logging.getLogger("proxyfw")
+if TYPE_CHECKING:
+    from .post import Post
 
 
 def run(settings: Settings) -> int:
     """Run and return the exit code. Raises ProxyfwError if the proxy cannot start."""
     names, options = settings.addon_names(), settings.options()
-    with TerminalLog(settings.verbosity, logger=""), asyncio.Runner(loop_factory=new_loop) as runner:
-        runner.run(_serve(options, names))
-    return 0
+    core_settings.declare(options)
+    if options.workers < 1:
+        raise OptionsError(f"workers: {options.workers} is too few; there is at least 1")
+    if options.workers == 1:
+        _run(settings, options, names)
+        return 0
+    from .post import LEFT
+    from .workers import supervise
+
+    post = supervise(options.workers, settings.verbosity)
+    if isinstance(post, int):
+        return post
+    return 0 if _run(settings, options, names, post) else LEFT
 
 
-async def _serve(options: Options, names: list[str]) -> None:
-    proxy = Proxy(options, default_addons=names, addons=[Announcement()])
-    with stopped_by_signals(proxy.shutdown):
+def _run(settings: Settings, options: Options, names: list[str], post: Post | None = None) -> bool:
+    with (
+        TerminalLog(settings.verbosity, logger="") as log,
+        asyncio.Runner(loop_factory=new_loop) as runner,
+    ):
+        if post:
+            post.fit(log, settings.verbosity)
+        return runner.run(_serve(options, names, post))
+
+
+async def _serve(options: Options, names: list[str], post: Post | None) -> bool:
+    """Serve until the end. Returns whether a signal has brought it."""
+    proxy = Proxy(
+        options,
+        default_addons=names,
+        addons=[post or Announcement()],
+        network=post.network if post else None,
+    )
+    with stopped_by_signals(proxy.shutdown) as signals:
         await proxy.run()
-
-
-class Announcement:
-    """Says where the proxy listens and how to try it, once it does."""
-
-    def running(self) -> None:
-        """Log it."""
-        logger.info("%s", announcement(ctx.proxy))
-
-
-def announcement(proxy: Proxy) -> str:
-    """The lines that *proxy* greets its user with."""
-    path = proxy.ca_cert_path
-    if not proxy.addresses:
-        return f"not listening\nCA certificate: {path}"
-    places = ", ".join(_shown(address) for address in proxy.addresses)
-    command = shlex.join(["curl", "-x", proxy.url, "--cacert", str(path), "https://example.com/"])
-    return f"listening on {places}\nCA certificate: {path}\ntry: {command}"
-
-
-def _shown(address: tuple[str, int]) -> str:
-    host, port = address
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return bool(signals)

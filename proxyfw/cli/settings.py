@@ -22,6 +22,7 @@ class Settings:
     listen_port: int | None = None
     listen_host: str | None = None
     modes: tuple[str, ...] = ()
+    workers: int | None = None
     specs: tuple[str, ...] = ()
     quiet: bool = False
     verbose: bool = False
@@ -47,7 +48,7 @@ class Settings:
         return options
 
     def _given(self) -> Iterator[tuple[str, Any]]:
-        for name in ("listen_port", "listen_host", "confdir"):
+        for name in ("listen_port", "listen_host", "workers", "confdir"):
             if getattr(self, name) is not None:
                 yield name, getattr(self, name)
         if self.scripts:

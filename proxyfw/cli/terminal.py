@@ -1,4 +1,7 @@
-"""Standard output of a program that runs for long: what is printed is seen at once, if anybody reads."""
+"""Standard output and error of a program that runs for long: what is printed is seen at once, if at all.
+
+Lines stay whole where several processes share them.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,19 @@ import io
 import os
 import select
 import sys
+from typing import TextIO
+
+from proxyfw.log import in_one_piece
 
 
 class Outlet(io.FileIO):
     """A file that forgets what nobody can read any more, and waits for readers that do not block."""
 
-    def write(self, data: bytes, /) -> int:  # type: ignore[override]  # FileIO may return None, we may not
+    def write(self, data: bytes | memoryview, /) -> int:  # type: ignore[override]  # FileIO may return None, we may not
         """Write some of *data* and return how many bytes."""
         try:
-            while (written := super().write(data)) is None:
+            piece = memoryview(data)[: in_one_piece(data)]
+            while (written := super().write(piece)) is None:
                 select.select([], [self], [])
         except BrokenPipeError:
             return len(data)
@@ -22,18 +29,23 @@ class Outlet(io.FileIO):
 
 
 def prepare() -> None:
-    """Put standard output on an `Outlet`, line by line; what its encoding lacks is printed as escapes."""
+    """Put both on an `Outlet`, line by line; what the encoding of output lacks is printed as escapes."""
     _fill_gaps()
     if sys.stderr is None:  # it was closed when we started
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - for as long as there is a process
+    sys.stdout, sys.stderr = _on_outlet(sys.stdout), _on_outlet(sys.stderr)
+
+
+def _on_outlet(stream: TextIO) -> TextIO:
     try:
-        descriptor = sys.stdout.fileno()
+        descriptor = stream.fileno()
     except (AttributeError, OSError, ValueError):
-        return  # there is none, or it is somebody's object
-    sys.stdout.flush()
-    sys.stdout = io.TextIOWrapper(
-        io.BufferedWriter(Outlet(descriptor, "w", closefd=False)),
-        encoding=sys.stdout.encoding,
+        return stream  # there is none, or it is somebody's object
+    stream.flush()
+    outlet: io.RawIOBase = Outlet(descriptor, "w", closefd=False)
+    return io.TextIOWrapper(
+        io.BufferedWriter(outlet),
+        encoding=stream.encoding,
         errors="backslashreplace",
         line_buffering=True,
     )

@@ -35,6 +35,7 @@ DECLARATIONS: list[tuple[str, Any, Any, str]] = [
         "Port to listen on; 0 for any free one. By default 8080, and 1080 for socks5.",
     ),
     ("server", bool, True, "Listen at all."),
+    ("workers", int, 1, "Processes of the command line that share the ports; read when it starts."),
     (
         "upstream_auth",
         str | None,

@@ -9,6 +9,7 @@ from typing import Any, Protocol, cast
 
 from proxyfw.exceptions import ConnectError
 
+from . import ports
 from .wire import Address
 
 
@@ -100,22 +101,18 @@ class _Late:
         self.receiver.failed(reason)
 
 
-async def listen(hosts: Sequence[str], port: int, answering: Answering) -> DatagramListener:
-    """Receive datagrams for *port* on every address of *hosts*. Raises OSError."""
-    loop = asyncio.get_running_loop()
-    sockets: list[Datagrams] = []
+async def listen(sockets: Sequence[socket.socket], answering: Answering) -> DatagramListener:
+    """Receive what comes to bound *sockets*, which are given up with the listener. Raises OSError."""
+    opened: list[Datagrams] = []
     try:
-        for host in hosts:
-            infos = await loop.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
-            for family, address in dict.fromkeys((info[0], info[4]) for info in infos):
-                sock = _bound(family, (address[0], port, *address[2:]))
-                sockets.append(await _open(sock, answering))
-                port = sockets[0].sockname[1]  # the same for all, though it was any free one
+        for sock in sockets:
+            opened.append(await _open(sock, answering))
     except BaseException:
-        for one in sockets:
+        for one in opened:
             one.close()
+        ports.close(sockets[len(opened) :])
         raise
-    return DatagramListener(sockets)
+    return DatagramListener(opened)
 
 
 async def connect(addresses: Sequence[Address], receiver: DatagramReceiver) -> Datagrams:
@@ -142,16 +139,3 @@ async def _open(sock: socket.socket, answering: Answering) -> Datagrams:
     )
     late.receiver = answering(made)
     return made
-
-
-def _bound(family: int, address: tuple[Any, ...]) -> socket.socket:
-    sock = socket.socket(family, socket.SOCK_DGRAM)
-    try:
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.setblocking(False)
-        sock.bind(address)
-    except BaseException:
-        sock.close()
-        raise
-    return sock

@@ -16,7 +16,7 @@ import aiohappyeyeballs
 
 from proxyfw.exceptions import ConnectError
 
-from . import datagram
+from . import datagram, ports
 from .datagram import Answering, DatagramListener, DatagramReceiver, Datagrams
 from .hosts_file import HostsFile
 from .redirect import original_destination
@@ -98,20 +98,24 @@ class SocketNetwork:
 
     async def listen(self, host: str, port: int, accept: Accept) -> Listener:
         loop = asyncio.get_running_loop()
+        sockets = await self._bind(_hosts(host), port, socket.SOCK_STREAM)
         servers: list[asyncio.Server] = []
         try:
-            for each in [host] if host else _every_address():
-                found = await loop.create_server(lambda: SocketWire(accept), each, port, backlog=BACKLOG)
+            for sock in sockets:
+                found = await loop.create_server(lambda: SocketWire(accept), sock=sock, backlog=BACKLOG)
                 servers.append(found)
-                port = found.sockets[0].getsockname()[1]  # the same for all, though it was any free one
         except BaseException:
             for server in servers:
                 server.close()
+            ports.close(sockets)
             raise
         return _SocketListener(servers)
 
     async def listen_datagrams(self, host: str, port: int, answering: Answering) -> DatagramListener:
-        return await datagram.listen([host] if host else _every_address(), port, answering)
+        return await datagram.listen(await self._bind(_hosts(host), port, socket.SOCK_DGRAM), answering)
+
+    async def _bind(self, hosts: Sequence[str], port: int, kind: int) -> list[socket.socket]:
+        return await ports.bind(hosts, port, kind)
 
     async def connect_datagrams(self, addresses: Sequence[Address], receiver: DatagramReceiver) -> Datagrams:
         return await datagram.connect(addresses, receiver)
@@ -141,8 +145,10 @@ class _SocketListener:
             server.close()
 
 
-def _every_address() -> list[str]:
-    """What to listen on to be reached by all the addresses of this machine."""
+def _hosts(host: str) -> list[str]:
+    """What to listen on: *host*, or if that is empty whatever reaches all the addresses of this machine."""
+    if host:
+        return [host]
     try:
         with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
             probe.bind(("::1", 0))

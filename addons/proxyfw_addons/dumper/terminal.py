@@ -9,6 +9,8 @@ import sys
 import threading
 from typing import TextIO
 
+from proxyfw.log import in_one_piece
+
 from .look import Look, count
 
 PAUSE = 0.02
@@ -114,7 +116,7 @@ def _write(stream: TextIO, text: str) -> None:
     data = memoryview(text.encode(stream.encoding or "utf-8", "backslashreplace"))
     while data:
         try:
-            data = data[os.write(descriptor, data) :]
+            data = data[os.write(descriptor, data[: in_one_piece(data)]) :]
         except BlockingIOError:
             _wait_until_writable(descriptor)
 
