@@ -200,8 +200,8 @@ def error(flow: HTTPFlow) -> None:
 def sse_event(flow: HTTPFlow, event: ServerSentEvent) -> None:
     """The origin has sent one event of a ``text/event-stream`` body, while it streams. May be async.
 
-    Change the event or ``drop()`` it; it is sent on when the hook returns, and later ones after it. If either
-    side leaves meanwhile, the hook is cancelled. Streams that nobody has this hook for are not parsed.
+    Change the event or ``drop()`` it; it is sent on when the hook returns, and later ones after it. A stream
+    that nobody has this hook for is not parsed; one that is goes on without its Content-Encoding.
     """
 
 
@@ -240,7 +240,8 @@ def websocket_start(flow: HTTPFlow) -> None:
 def websocket_message(flow: HTTPFlow) -> None:
     """A whole message has arrived: ``flow.websocket.messages[-1]``. May be async.
 
-    Change its content or ``drop()`` it; it is sent on when the hook returns.
+    Change its content or ``drop()`` it; it is sent on when the hook returns. Later messages wait, in both
+    directions; pings do not. ``flow.websocket.inject()`` sends a message of your own, which comes here too.
     """
 
 

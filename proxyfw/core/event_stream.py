@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from proxyfw import hookspecs
-from proxyfw.addon.calls import Calls
+from proxyfw.addon.calls import DONE, Calls
 from proxyfw.exceptions import ProtocolError
 from proxyfw.http import HTTPFlow, Response
 from proxyfw.model.encoding import decoder
@@ -13,6 +13,7 @@ from proxyfw.net.peer import Stream
 from proxyfw.protocol.sse import Block, EventStreamParser
 
 from .body import Passage
+from .scope import Scope
 from .settings import Settings
 
 log = logging.getLogger("proxyfw")
@@ -25,12 +26,20 @@ class EventPassage(Passage):
     Content-Encoding, as it may be edited.
     """
 
-    __slots__ = ("_calls", "_decode", "_flow", "_parser")
+    __slots__ = ("_calls", "_decode", "_flow", "_parser", "_scope")
 
     def __init__(
-        self, flow: HTTPFlow, response: Response, to: Stream, settings: Settings, calls: Calls
+        self,
+        flow: HTTPFlow,
+        response: Response,
+        to: Stream,
+        settings: Settings,
+        calls: Calls,
+        scope: Scope,
     ) -> None:
+        """*scope* is what all this happens in, except for the hooks."""
         super().__init__(response, to, settings.capture_limit)
+        self._scope = scope
         self._flow = flow
         self._calls = calls
         self._parser = EventStreamParser(settings.stream_above)
@@ -53,7 +62,9 @@ class EventPassage(Passage):
 
     async def _pass(self, block: Block) -> None:
         if block.event is not None:
-            await self._calls.call(hookspecs.sse_event, self._flow, block.event)
+            pending = self._calls.call(hookspecs.sse_event, self._flow, block.event)
+            if pending is not DONE:
+                await self._scope.outside(pending)
             if self._flow.intercepted:
                 await self._flow.wait_for_resume()
         if written := block.written():

@@ -333,7 +333,7 @@ class Exchange(Holder[HTTPFlow]):
     def _passage(self, response: Response) -> Passage:
         to, settings = self._client, self._settings
         if shows(response, self._calls):
-            return EventPassage(self.flow, response, to, settings, self._calls)
+            return EventPassage(self.flow, response, to, settings, self._calls, self._scope)
         return Passage(response, to, settings.capture_limit)
 
     async def _answer(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from types import TracebackType
 from typing import Any
 
@@ -34,6 +35,12 @@ class Scope:
         """Raise the reason if there is one."""
         if self._reason:
             raise self._reason
+
+    async def outside(self, work: Awaitable[None]) -> None:
+        """Await *work* within the ``with`` as if it stood outside of it: it runs to its end."""
+        self._inside = False
+        await work
+        self.__enter__()
 
     def __enter__(self) -> None:
         if self._reason:

@@ -149,29 +149,52 @@ async def test_an_intercepted_event_waits() -> None:
         await got(client, b"data: 1\n\n")
 
 
-async def test_kill_and_leaving_end_a_hook_that_waits() -> None:
-    cancelled = asyncio.Event()
-
+async def test_a_hook_runs_to_its_end_though_the_client_has_left() -> None:
     class Slow:
-        reached = asyncio.Event()
+        reached, release, finished = asyncio.Event(), asyncio.Event(), False
+        seen = 0
 
         async def sse_event(self, flow: HTTPFlow, event: ServerSentEvent) -> None:
+            self.seen += 1
             self.reached.set()
-            try:
-                await asyncio.Event().wait()
-            finally:
-                cancelled.set()
+            await self.release.wait()
+            self.finished = True
+
+        def error(self, flow: HTTPFlow) -> None:
+            assert self.finished
 
     slow = Slow()
     async with world(addons=[slow]) as w:
         client, server, _ = await opened(w)
-        server.write(chunk(b"data: 1\n\n"))
+        server.write(chunk(b"data: 1\n\ndata: 2\n\n"))
         await slow.reached.wait()
         client.abort()
-        await cancelled.wait()
+        await asyncio.sleep(0)
+        slow.release.set()
         assert await server.rest() == b""
         (flow,) = await w.ended()
-    assert flow.error
+    assert str(flow.error) == "client disconnected"
+    assert (slow.finished, slow.seen) == (True, 1)
+
+
+async def test_kill_from_elsewhere_ends_the_stream() -> None:
+    """5.6.102."""
+
+    class Keeper:
+        flow: HTTPFlow
+
+        def sse_event(self, flow: HTTPFlow, event: ServerSentEvent) -> None:
+            self.flow = flow
+
+    keeper = Keeper()
+    async with world(addons=[keeper]) as w:
+        client, server, _ = await opened(w)
+        server.write(chunk(b"data: 1\n\n"))
+        await got(client, b"data: 1\n\n")
+        keeper.flow.kill()
+        assert await client.rest() == b""
+        assert await server.rest() == b""
+        await w.ended()
 
 
 async def test_a_hook_that_fails_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
