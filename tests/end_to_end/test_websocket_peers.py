@@ -86,6 +86,8 @@ async def peers(
     watcher = Watcher()
     proxy = await field.proxy(watcher, *addons)
     context = field.server_context() if secure else None
+    if context:
+        context.set_alpn_protocols(["h2", "http/1.1"])  # nobody may choose HTTP/2 for an upgrade
     made: Peers
 
     async def accept(server: ServerConnection) -> None:
