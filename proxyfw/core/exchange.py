@@ -376,8 +376,10 @@ class Exchange(Holder[HTTPFlow]):
         if self._origin:
             self._origin.abort()
         try:
-            if status is None or self._answered or self._client.can_say(code):
+            if status is None or self._client.can_say(code):
                 self._client.abort(code)
+            elif self._answered:
+                self._client.cut(code)
             else:
                 self._client.send(*error_answer(status, message, flow.request.headers))
         except Exception:  # what went wrong before goes wrong again

@@ -94,6 +94,10 @@ class Http2Stream:
             self._connection.reset(self, code if code in _RELAYED else None)
             self.lose(PeerGone("the proxy broke off the exchange"))
 
+    def cut(self, code: int | None = None) -> None:
+        """Reset the stream: a reset does not overtake what was sent before it."""
+        self.abort(code)
+
     def can_say(self, code: int | None) -> bool:
         """Whether an abort with *code* tells the other side more than an answer could."""
         return code == ErrorCodes.HTTP_1_1_REQUIRED

@@ -58,6 +58,9 @@ class Stream(Protocol):
         *code* is an HTTP/2 error code that says why, for a wire that has words for it.
         """
 
+    def cut(self, code: int | None = None) -> None:
+        """As `abort`, in the middle of a message whose beginning is still to arrive if it can."""
+
     def can_say(self, code: int | None) -> bool:
         """Whether an abort with *code* tells the other side more than an answer of ours could."""
 
@@ -159,6 +162,11 @@ class Peer:
         """Break off, so that the other side sees that the message is not complete."""
         self._lose(PeerGone("the proxy broke off the connection"))
         self.wire.abort()
+
+    def cut(self, code: int | None = None) -> None:
+        """As `abort`, in the middle of a message whose beginning is still to arrive if it can."""
+        self._lose(PeerGone("the proxy broke off the connection"))
+        self.wire.cut()
 
     def can_say(self, code: int | None) -> bool:
         """Whether an abort with *code* tells the other side more than an answer could: never, in HTTP/1."""

@@ -73,6 +73,10 @@ class Wire:
         """Close at once; the far side sees that something broke (a TCP reset)."""
         raise NotImplementedError
 
+    def cut(self) -> None:
+        """Close in the middle of a message, so that its reader can tell; what was sent arrives if it can."""
+        self.abort()
+
     def attach(self, receiver: Receiver) -> None:
         """Make *receiver* the one that gets the bytes, beginning with those nobody has claimed yet."""
         before, self.receiver = self.receiver, receiver
