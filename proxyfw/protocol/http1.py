@@ -12,7 +12,7 @@ from proxyfw.exceptions import LocalProtocolError, ProtocolError
 from proxyfw.protocol.events import END, Data, Event, Informational, RawHeaders, RequestHead, ResponseHead
 from proxyfw.protocol.fields import notable
 from proxyfw.protocol.http1_buffer import HeadBuffer
-from proxyfw.protocol.http1_codec import Codec, Reading, Writing
+from proxyfw.protocol.http1_codec import Codec
 from proxyfw.protocol.http1_engine import NewEngine
 from proxyfw.protocol.http1_head import (
     CHUNKED,
@@ -61,7 +61,7 @@ class ServerCodec(Codec):
     @property
     def wants_continue(self) -> bool:
         """The client waits for 100 Continue, or a final response, before it sends the body."""
-        return self._expects_continue and self._reading is Reading.BODY
+        return self._expects_continue and self._reading == "body"
 
     def _may_follow(self) -> bool:
         # Requests that came before the client's EOF are still to be answered.
@@ -80,7 +80,7 @@ class ServerCodec(Codec):
             return
         (method, target, version), headers, rest = found
         scheme, authority, path = split_target(method, target)
-        known = notable(headers)
+        known = headers.notable
         check_host(headers, known)
         length = body_length(known, version)
         if method == b"CONNECT" and length not in (0, UNDECLARED):
@@ -118,7 +118,7 @@ class ServerCodec(Codec):
     def _send_informational(self, event: Informational, out: list[bytes]) -> None:
         if not 100 <= event.status < 200 or event.status == 101:
             raise LocalProtocolError(f"status {event.status} is not informational")
-        if self._writing is not Writing.HEAD or self._reading is Reading.HEAD:
+        if self._writing != "head" or self._reading == "head":
             raise LocalProtocolError("an informational response comes between a request and its response")
         if self._old:
             return  # RFC 9110 section 15.2
@@ -126,7 +126,7 @@ class ServerCodec(Codec):
         _write_head(event, write_fields(event.headers), out)
 
     def _send_switch(self, event: ResponseHead, out: list[bytes]) -> None:
-        if not self._upgrade or self._reading is not Reading.DONE:
+        if not self._upgrade or self._reading != "done":
             raise LocalProtocolError("101 answers a complete request that asked for an Upgrade")
         fields = write_fields(event.headers)
         self._give_up()
@@ -134,13 +134,13 @@ class ServerCodec(Codec):
 
     def _give_up(self) -> None:
         self._engine.begin(0)
-        self._reading = Reading.OPAQUE
-        self._writing = Writing.NO_BODY
+        self._reading = "opaque"
+        self._writing = "no body"
 
     def _send_response(self, event: ResponseHead, rest: Sequence[Event], out: list[bytes]) -> None:
         if not 200 <= event.status <= 999:
             raise LocalProtocolError(f"status {event.status} of a response is out of range")
-        if self._writing is not Writing.HEAD:
+        if self._writing != "head":
             raise LocalProtocolError("events out of order for HTTP/1: a second response")
         known = notable(event.headers)
         length = self._declared_length(known)
@@ -157,7 +157,7 @@ class ServerCodec(Codec):
             length = 0
         self._engine.begin(length)
         self._declared = length
-        self._writing = Writing.BODY if has_body else Writing.NO_BODY
+        self._writing = "body" if has_body else "no body"
         _write_head(event, fields + self._persistence(known.get(b"connection")), out)
         self._expects_continue = False
 
@@ -173,7 +173,7 @@ class ServerCodec(Codec):
         """Return the Connection line to add to a response, after deciding whether this cycle is the last."""
         says_close = has_token(connection, b"close")
         # A client that was not told to continue may send the body or leave it out: what follows is a guess.
-        lost_track = self._reading is Reading.HEAD or self.wants_continue
+        lost_track = self._reading == "head" or self.wants_continue
         if says_close or self._declared == UNDECLARED or lost_track:
             self._closing = True
         if self.closing:
@@ -233,28 +233,30 @@ class ClientCodec(Codec):
     def _head_cut_short(self) -> None:
         if len(self._head):
             raise ProtocolError(f"response head cut short: received {quote(self._head.clear())}")
-        if self._writing is not Writing.HEAD:
+        if self._writing != "head":
             raise ProtocolError("closed the connection without sending a response")
 
     def _read_head(self, data: bytes, events: list[Event]) -> None:
-        if self._writing is Writing.HEAD:
+        if self._writing == "head":
             raise ProtocolError(f"sent {quote(data)} before any request")
         while data and (found := self._head.feed(data)) is not None:
             (version, status, reason), headers, data = found
             if status >= 200 or status == 101:
-                self._read_response(ResponseHead(status, headers, reason, version), data, events)
+                head = ResponseHead(status, headers, reason, version)
+                self._read_response(head, headers.notable, data, events)
                 return
             events.append(Informational(status, headers, reason, version))
 
-    def _read_response(self, head: ResponseHead, rest: bytes, events: list[Event]) -> None:
-        known = notable(head.headers)
+    def _read_response(
+        self, head: ResponseHead, known: dict[bytes, bytes], rest: bytes, events: list[Event]
+    ) -> None:
         length = body_length(known, head.version)
         if head.status == 101 and not self._upgrade:
             raise ProtocolError("answered 101 to a request without Upgrade")
         events.append(head)
         if head.status == 101 or (self._method == b"CONNECT" and head.status < 300):
             events.append(END)
-            self._reading = Reading.OPAQUE
+            self._reading = "opaque"
             self._backlog += rest
             return
         if head.status in (204, 304) or self._method == b"HEAD":
@@ -266,7 +268,7 @@ class ClientCodec(Codec):
     def _send_head(self, event: Event, rest: Sequence[Event], out: list[bytes]) -> None:
         if not isinstance(event, RequestHead):
             raise LocalProtocolError(f"a client cannot send {type(event).__name__} over HTTP/1")
-        if self._writing is not Writing.HEAD:
+        if self._writing != "head":
             raise LocalProtocolError("events out of order for HTTP/1: a second request")
         if not is_token(event.method):
             raise LocalProtocolError(f"request method {quote(event.method)} is not allowed")
@@ -282,7 +284,7 @@ class ClientCodec(Codec):
                 length = CHUNKED
         self._engine.begin(length or UNDECLARED)
         self._declared = length
-        self._writing = Writing.BODY
+        self._writing = "body"
         self._method = event.method
         self._upgrade = b"upgrade" in known
         self._closing = has_token(known.get(b"connection"), b"close")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from proxyfw.exceptions import ProtocolError
-from proxyfw.protocol.events import RawHeaders
+from proxyfw.protocol.fields import KnownFields
 from proxyfw.protocol.http1_head import parse_fields, quote
 
 _ILLEGAL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|(?<!\r)\n|\r(?!\n|\Z)")
@@ -32,6 +32,8 @@ class HeadBuffer(Generic[Line]):
         "_line_is_good",
         "_parse_line",
         "_prefix",
+        "_previous",
+        "_previous_block",
         "_searched",
         "_skip",
         "max_size",
@@ -44,6 +46,9 @@ class HeadBuffer(Generic[Line]):
         self._parse_line = parse_line
         self._prefix = prefix
         self._skip = skip_empty_lines
+        # Who keeps a connection tends to repeat what it says on it.
+        self._previous_block = b""
+        self._previous = KnownFields([])
         self._start_over()
 
     def __len__(self) -> int:
@@ -61,7 +66,7 @@ class HeadBuffer(Generic[Line]):
         self._start_over()
         return held
 
-    def feed(self, data: bytes) -> tuple[Line, RawHeaders, bytes] | None:
+    def feed(self, data: bytes) -> tuple[Line, KnownFields, bytes] | None:
         """Add *data*; once the head is complete return its first line, its fields and the bytes after it.
 
         Raises ProtocolError: 414 for a first line, 431 for a head that is too long, else what is wrong.
@@ -84,10 +89,16 @@ class HeadBuffer(Generic[Line]):
         if line_end > self.max_size // 2:
             self._check_beginning(source)
         line = self._parse_line(head[:line_end])
-        fields = parse_fields(head[line_end + 2 :])
+        fields = self._fields(head[line_end + 2 :])
         if self._held or self._empty_lines:
             self._start_over()
         return line, fields, rest
+
+    def _fields(self, block: bytes) -> KnownFields:
+        if block != self._previous_block:
+            self._previous = KnownFields(parse_fields(block))
+            self._previous_block = block
+        return self._previous.again()
 
     def _skip_empty_lines(self, source: bytes | bytearray) -> bytes | bytearray:
         while source[:2] == b"\r\n" and self._empty_lines <= _MAX_EMPTY_LINES:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from enum import Enum
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from proxyfw.exceptions import LocalProtocolError, ProtocolError
 from proxyfw.protocol.events import END, Data, End, Event, RawHeaders, Trailers
@@ -26,22 +25,10 @@ from proxyfw.protocol.http1_head import (
 _WINDOW = 16384
 
 
-class Reading(Enum):
-    """How far the other side's message of this cycle has come."""
-
-    HEAD = "head"
-    BODY = "body"
-    DONE = "done"
-    OPAQUE = "opaque"
-
-
-class Writing(Enum):
-    """How far our message of this cycle has come. In NO_BODY, Data is dropped until End."""
-
-    HEAD = "head"
-    BODY = "body"
-    NO_BODY = "no body"
-    DONE = "done"
+Reading = Literal["head", "body", "done", "opaque"]
+"""How far the other side's message of this cycle has come."""
+Writing = Literal["head", "body", "no body", "done"]
+"""How far our message of this cycle has come. In "no body", Data is dropped until End."""
 
 
 class Codec(ABC):
@@ -84,8 +71,8 @@ class Codec(ABC):
 
     def _begin(self) -> None:
         self._engine: Engine = self._new_engine(self._serves)
-        self._reading = Reading.HEAD
-        self._writing = Writing.HEAD
+        self._reading: Reading = "head"
+        self._writing: Writing = "head"
         self._gate: ChunkGate | None = None
         self._expected = self._received = 0
         self._declared = UNDECLARED
@@ -95,12 +82,7 @@ class Codec(ABC):
     @property
     def reusable(self) -> bool:
         """This cycle is complete both ways, nobody asked to close, and another may follow."""
-        return (
-            self._reading is Reading.DONE
-            and self._writing is Writing.DONE
-            and not self.closing
-            and self._may_follow()
-        )
+        return self._reading == "done" and self._writing == "done" and not self.closing and self._may_follow()
 
     @property
     def closing(self) -> bool:
@@ -110,7 +92,7 @@ class Codec(ABC):
     @property
     def opaque(self) -> bool:
         """The connection was given up to another protocol: a tunnel or an upgrade."""
-        return self._reading is Reading.OPAQUE
+        return self._reading == "opaque"
 
     @property
     def backlog(self) -> int:
@@ -145,7 +127,7 @@ class Codec(ABC):
         """Take received bytes, ``b""`` for EOF, and return what they complete. Raises ProtocolError."""
         if self._failure is not None:
             raise self._failure
-        if self._reading is Reading.DONE or self._reading is Reading.OPAQUE:
+        if self._reading == "done" or self._reading == "opaque":
             self._backlog += data
             self._eof = self._eof or not data
             return []
@@ -159,7 +141,7 @@ class Codec(ABC):
         return events
 
     def _read(self, data: bytes, events: list[Event]) -> None:
-        if self._reading is Reading.BODY:
+        if self._reading == "body":
             if data:
                 self._read_body(data, events)
             else:
@@ -173,7 +155,7 @@ class Codec(ABC):
     def _start_body(self, length: int, old: bool, rest: bytes, events: list[Event]) -> None:
         """Begin a body of *length*; *old*: its head is of HTTP/1.0, *rest*: what followed it."""
         self._engine.expect(length, old)
-        self._reading = Reading.BODY
+        self._reading = "body"
         self._expected = length
         if length == CHUNKED:
             self._gate = ChunkGate()
@@ -201,7 +183,7 @@ class Codec(ABC):
         if self._gate is not None and self._gate.trailers:
             events.append(Trailers(self._gate.trailers))
         events.append(END)
-        self._reading = Reading.DONE
+        self._reading = "done"
         self._backlog[:0] = rest
 
     def _end_of_input(self, events: list[Event]) -> None:
@@ -238,9 +220,9 @@ class Codec(ABC):
         return b"".join(out)
 
     def _send_data(self, data: bytes, out: list[bytes]) -> None:
-        if self._writing is Writing.NO_BODY:
+        if self._writing == "no body":
             return
-        if self._writing is not Writing.BODY:
+        if self._writing != "body":
             raise LocalProtocolError("events out of order for HTTP/1: a body without a head")
         self._sent += len(data)
         if 0 <= self._declared < self._sent:
@@ -248,17 +230,17 @@ class Codec(ABC):
         self._engine.write(data, out)
 
     def _send_end(self, out: list[bytes]) -> None:
-        if self._writing is Writing.BODY:
+        if self._writing == "body":
             if self._sent < self._declared:
                 raise self._wrong_length(self._declared, f"{self._sent} bytes")
-        elif self._writing is not Writing.NO_BODY:
+        elif self._writing != "no body":
             raise LocalProtocolError("events out of order for HTTP/1: an end without a head")
         self._engine.end(self._trailers, out)
-        self._writing = Writing.DONE
+        self._writing = "done"
 
     def _sendable_trailers(self, event: Trailers) -> RawHeaders:
         write_fields(event.headers)
-        chunked = self._writing is Writing.BODY and self._declared == CHUNKED
+        chunked = self._writing == "body" and self._declared == CHUNKED
         return trailer_fields(event.headers) if chunked else []
 
     def _wrong_length(self, declared: int, found: str) -> LocalProtocolError:
@@ -273,13 +255,14 @@ class Codec(ABC):
 
     def _check_whole(self, length: int, rest: Sequence[Event]) -> None:
         """Compare a declared *length* with the body, and look at the trailers, when all of it is at hand."""
+        size = 0
         for event in rest:
-            if type(event) is Trailers:
+            if type(event) is Data:
+                size += len(event.data)
+            elif type(event) is Trailers:
                 write_fields(event.headers)
-        if length >= 0 and rest and type(rest[-1]) is End:
-            size = sum(len(event.data) for event in rest if type(event) is Data)
-            if size != length:
-                raise self._wrong_length(length, f"{size} bytes")
+        if size != length >= 0 and rest and type(rest[-1]) is End:
+            raise self._wrong_length(length, f"{size} bytes")
 
     # From one cycle to the next, or out of HTTP
 
@@ -300,17 +283,17 @@ class Codec(ABC):
         return events
 
     def _read_backlog(self, events: list[Event]) -> None:
-        while self._backlog and self._reading in (Reading.HEAD, Reading.BODY):
+        while self._backlog and self._reading in ("head", "body"):
             # A little at a time: what is left over is copied, which for many small requests would add up.
             received = bytes(self._backlog[:_WINDOW])
             del self._backlog[:_WINDOW]
             events += self.receive(received)
-        if self._eof and self._reading is not Reading.DONE:
+        if self._eof and self._reading != "done":
             events += self.receive(b"")
 
     def detach(self) -> bytes:
         """Give the connection up to another protocol; return the received bytes nobody has consumed."""
         held = self._unread_head() + bytes(self._backlog)
         self._backlog.clear()
-        self._reading = Reading.OPAQUE
+        self._reading = "opaque"
         return held

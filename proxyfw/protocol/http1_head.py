@@ -10,7 +10,7 @@ import re
 
 from proxyfw.exceptions import LocalProtocolError, ProtocolError
 from proxyfw.protocol.events import RawHeaders
-from proxyfw.protocol.fields import NOTABLE
+from proxyfw.protocol.fields import NOTABLE, KnownFields
 
 CHUNKED = -1
 """Body length of a message in chunked coding."""
@@ -187,12 +187,27 @@ def trailer_fields(headers: RawHeaders) -> RawHeaders:
 
 def write_fields(headers: RawHeaders) -> bytes:
     """Return field lines as they stand. Raises LocalProtocolError that names the header at fault."""
-    names = [name for name, _ in headers]
-    text = b"".join([value for _, value in headers])
-    spaces = b" ".join(names).translate(None, TOKEN_CHARACTERS)
-    if spaces != b" " * (len(names) - 1) or b"" in names or len(text.translate(None, CONTROLS)) != len(text):
-        raise _field_error(headers)
+    if type(headers) is not KnownFields or not headers.unchanged:
+        text = b"".join([value for _, value in headers])
+        if not _are_names([name for name, _ in headers]) or len(text.translate(None, CONTROLS)) != len(text):
+            raise _field_error(headers)
     return b"".join([b"%b: %b\r\n" % field for field in headers])
+
+
+_names: set[bytes] = set()
+"""Names that have been looked at: a look-up is cheaper than another look."""
+_MEMORY = 4096
+
+
+def _are_names(names: list[bytes]) -> bool:
+    if _names.issuperset(names):
+        return True
+    if not all(map(is_token, names)):
+        return False
+    if len(_names) >= _MEMORY:
+        _names.clear()
+    _names.update(names)
+    return True
 
 
 def _field_error(headers: RawHeaders) -> LocalProtocolError:
