@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from proxyfw.connection import Client, Server
 from proxyfw.exceptions import ConnectError, ConnectionProblem, PeerGone
 from proxyfw.http import Request
-from proxyfw.net.http2 import ClientConnection
+from proxyfw.net.http2_roles import ClientConnection
 from proxyfw.net.http2_stream import Http2Stream
 from proxyfw.net.tls import TlsWire
 from proxyfw.net.wire import Wire

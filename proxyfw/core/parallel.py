@@ -9,7 +9,7 @@ from typing import Any
 
 from proxyfw.connection import Client
 from proxyfw.exceptions import PeerGone, ProtocolError
-from proxyfw.net.http2 import ServerConnection
+from proxyfw.net.http2_roles import ServerConnection
 from proxyfw.net.http2_stream import Http2Stream
 from proxyfw.net.tls import TlsWire
 from proxyfw.net.wire import Lobby, Wire

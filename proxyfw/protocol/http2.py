@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from h2 import events as h2_events
@@ -27,6 +26,7 @@ from proxyfw.protocol.events import (
     Reset,
     ResponseHead,
 )
+from proxyfw.protocol.http2_facts import Fact, Failure, Found, GoAway, Malformed, PingAck, name_of
 from proxyfw.protocol.http2_fields import VERSION, read_request, read_response, read_trailers
 from proxyfw.protocol.http2_gate import (
     PREFACE,
@@ -34,7 +34,6 @@ from proxyfw.protocol.http2_gate import (
     Budget,
     ConnectionFault,
     FrameGate,
-    GoAway,
     StreamFault,
 )
 from proxyfw.protocol.http2_outbox import Outbox
@@ -65,32 +64,6 @@ __all__ = [
 
 _NUISANCES, _NUISANCES_PER_SECOND = 2000, 200
 _RESETS, _RESETS_PER_SECOND = 500, 50
-
-
-@dataclass(slots=True)
-class Malformed:
-    """What arrived on a stream breaks the rules. The stream is reset, save for *status* 431: answer that."""
-
-    reason: str
-    status: int
-
-
-@dataclass(slots=True)
-class PingAck:
-    """The answer to our `ping`."""
-
-
-@dataclass(slots=True)
-class Failure:
-    """The connection is over, because the peer broke its rules; `Codec.take` has the GOAWAY that says so."""
-
-    code: int
-    reason: str
-
-
-Fact = GoAway | Malformed | PingAck | Failure
-"""What has no place in the vocabulary of one exchange. Those of the whole connection have stream id 0."""
-Found = list[tuple[int, Event | Fact]]
 
 
 class Codec:
@@ -348,20 +321,24 @@ class Codec:
 
     # Streams and connection
 
-    def consumed(self, stream_id: int, size: int) -> None:
-        """*size* bytes of body were taken: the peer may send as many more."""
+    def consumed(self, stream_id: int, size: int) -> bool:
+        """*size* bytes of body were taken, so the peer may send as many more; True if it is told so now."""
         self._unacknowledged += size
         if self.failed:
-            return
+            return False
+        told = False
         if self._unacknowledged >= CONNECTION_WINDOW // 4:
             self._h2.increment_flow_control_window(self._unacknowledged)
             self._unacknowledged = 0
+            told = True
         stream = self._streams.get(stream_id)
         if stream and not stream.finished_reading:
             stream.unacknowledged += size
             if stream.unacknowledged >= STREAM_WINDOW // 2:
                 self._h2.increment_flow_control_window(stream.unacknowledged, stream_id)
                 stream.unacknowledged = 0
+                told = True
+        return told
 
     def reset(self, stream_id: int, code: int) -> None:
         """End a stream at once, and forget what was to be sent on it."""
@@ -374,19 +351,21 @@ class Codec:
         except H2Error:
             pass  # the connection is over, or h2 has reset it already
 
-    def leave(self, stream_id: int) -> None:
+    def leave(self, stream_id: int) -> bool:
         """Nobody is interested in this stream any more: what was queued goes out, what arrives is dropped.
 
-        A message of ours that has no end yet, and a request of ours with its answer, are broken off.
+        A message of ours that has no end yet, and a request of ours with its answer, are broken off. False if
+        the stream was over already.
         """
         stream = self._streams.get(stream_id)
         if stream is None:
-            return
+            return False
         if self._client or not stream.ended:
             self.reset(stream_id, ErrorCodes.CANCEL if self._client else ErrorCodes.INTERNAL_ERROR)
         else:
             stream.unwanted = True
             self._finish(stream)
+        return True
 
     def ping(self) -> None:
         self._h2.ping(b"proxyfw.")
@@ -416,14 +395,6 @@ class Codec:
         if self._streams.pop(stream.id, None):
             stream.finished_reading = stream.finished_writing = True
             self.finished.append(stream.id)
-
-
-def name_of(code: int) -> str:
-    """The name of an error code. RFC 9113 section 7."""
-    try:
-        return ErrorCodes(code).name
-    except ValueError:
-        return f"error code {code:#x}"
 
 
 _HANDLERS: dict[type[h2_events.Event], Callable[[Codec, Any], None]] = {

@@ -5,12 +5,8 @@ Knows bytes only; the state of a stream is elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-
-from h2.errors import ErrorCodes
-from h2.exceptions import ProtocolError as H2ProtocolError
-from hpack import Decoder, HeaderTuple, HPACKError, NeverIndexedHeaderTuple, OversizedHeaderListError
 
 from proxyfw.exceptions import LocalProtocolError, ProtocolError
 from proxyfw.protocol.events import Informational, RawHeaders, RequestHead, ResponseHead, Trailers
@@ -25,13 +21,10 @@ from proxyfw.protocol.http1_head import (
     trailer_fields,
     write_fields,
 )
+from proxyfw.protocol.http2_hpack import HIDDEN_LENGTH, Sensitive
 
 VERSION = b"HTTP/2.0"
 """How flows name the version, as those of other proxies do."""
-
-HIDDEN_LENGTH = b"Content-Length"
-"""Stands for ``content-length`` in lists on their way through h2. It is recognised by identity: what a peer
-sends is never this very object."""
 
 _REQUEST_PSEUDO = frozenset({b":method", b":scheme", b":authority", b":path"})
 """Not ``:protocol``: extended CONNECT is not advertised, so it may not be used. RFC 8441 section 3."""
@@ -52,44 +45,6 @@ _ENTRY_OVERHEAD = 32
 """What each field counts beside its own length. RFC 9113 section 6.5.2."""
 
 Block = Sequence[tuple[bytes, bytes]]
-
-
-class Sensitive(NeverIndexedHeaderTuple):
-    """A field that its sender wants kept out of compression on every hop; hpack's own class cannot be copied.
-
-    RFC 7541 section 7.1.3.
-    """
-
-    __slots__ = ()
-
-    def __getnewargs__(self) -> tuple[bytes, bytes]:
-        return self[0], self[1]
-
-
-class CompressionFault(H2ProtocolError):
-    """A header block is no HPACK. RFC 9113 section 4.3; h2 would call it something else."""
-
-    error_code = ErrorCodes.COMPRESSION_ERROR
-
-
-class FieldDecoder(Decoder):
-    """An hpack decoder that hides Content-Length from h2, which ends a connection with all its streams where
-    one message is not as long as it says; the codec counts for itself and ends that one stream."""
-
-    def decode(self, data: bytes, raw: bool = False) -> Iterable[HeaderTuple]:
-        try:
-            decoded = super().decode(data, raw)
-        except OversizedHeaderListError:
-            raise  # h2 knows this one
-        except (HPACKError, IndexError) as exc:
-            raise CompressionFault(f"header block cannot be decoded: {exc}") from exc
-        fields: list[tuple[bytes, bytes]] = []
-        for field in decoded:
-            name, value = field
-            if name == b"content-length":
-                name = HIDDEN_LENGTH
-            fields.append((name, value) if field.indexable else Sensitive(name, value))
-        return fields  # type: ignore[return-value]  # h2 wants pairs, of whatever class
 
 
 # Receiving

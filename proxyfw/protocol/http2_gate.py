@@ -27,6 +27,7 @@ from hyperframe.frame import (
 )
 
 from proxyfw.protocol.http1_head import quote
+from proxyfw.protocol.http2_facts import GoAway
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 """What a client sends first. RFC 9113 section 3.4."""
@@ -44,15 +45,6 @@ _MOST_CONTINUATIONS = 32
 _FRAMES_PER_HEADERS = 3
 """A WINDOW_UPDATE, a PRIORITY and a RST_STREAM may come with a request; resets are counted elsewhere."""
 _CALM = ErrorCodes.ENHANCE_YOUR_CALM
-
-
-@dataclass(slots=True)
-class GoAway:
-    """The peer takes no streams above *last_stream_id* and opens none. RFC 9113 section 6.8."""
-
-    last_stream_id: int
-    code: int
-    reason: str
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.settings import SettingCodes, Settings
 
-from proxyfw.protocol.http2_fields import FieldDecoder
+from proxyfw.protocol.http2_hpack import FieldDecoder, FieldEncoder
 
 STREAM_WINDOW = 256 * 1024
 """Bytes of body that one stream may have on the way to us or unread here."""
@@ -52,5 +52,6 @@ def new_connection(client: bool, max_head_size: int, max_streams: int) -> H2Conn
         settings[SettingCodes.MAX_CONCURRENT_STREAMS] = _ANY_NUMBER
         connection.local_settings = Settings(client, settings)
     connection.decoder = FieldDecoder(HARD_LIMIT * max_head_size)
+    connection.encoder = FieldEncoder()
     connection.increment_flow_control_window(CONNECTION_WINDOW - _INITIAL_WINDOW)
     return connection

@@ -17,7 +17,7 @@ from hyperframe.frame import (
 )
 
 from proxyfw.protocol.http2 import PREFACE, Codec, ErrorCodes, Fact, Failure, Malformed
-from proxyfw.protocol.http2_gate import GoAway
+from proxyfw.protocol.http2_facts import GoAway
 
 Fields = Sequence[tuple[bytes, bytes]]
 

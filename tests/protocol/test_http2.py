@@ -45,7 +45,7 @@ from proxyfw.protocol.http2 import (
     GoAway,
     PingAck,
 )
-from proxyfw.protocol.http2_fields import Sensitive
+from proxyfw.protocol.http2_hpack import Sensitive
 
 ASK = RequestHead(b"GET", b"/a?b", [(b"Host", b"a.example")], scheme=b"https")
 
