@@ -52,6 +52,7 @@ class Parallel:
 
     def __init__(self, house: House, wire: Wire, new_exchange: NewExchange) -> None:
         self._house = house
+        self._peername = wire.peername
         self._new_exchange = new_exchange
         self._stories: set[asyncio.Task[None]] = set()
         codec = Codec(client=False, max_head_size=house.settings.max_head_size)
@@ -92,7 +93,7 @@ class Parallel:
             assert task
             await self._new_exchange(stream, head, task).run()
         except ProtocolError as e:
-            log.info("bad request: %s", e)
+            log.info("%s: bad request: %s", self._peername, e)
             stream.send(*error_answer(e.status, str(e)))
         except PeerGone:
             pass  # before it was known what it wanted

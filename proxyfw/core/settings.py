@@ -241,7 +241,8 @@ class Settings:
 
     @property
     def shortest_timeout(self) -> float:
-        return min(self.idle_timeout, self.head_timeout, self.pool_idle_timeout, self.udp_idle_timeout)
+        times = self.idle_timeout, self.head_timeout, self.pool_idle_timeout, self.udp_idle_timeout
+        return min(*times, self.http2_ping_keepalive or self.idle_timeout)
 
 
 _TIMES = (

@@ -59,7 +59,7 @@ def read_request(block: Block, limit: int) -> tuple[RequestHead, int]:
         raise ProtocolError(f":method is missing or not a method: {quote(method)}")
     if authority and not _is_authority(authority):
         raise ProtocolError(f":authority is not host[:port]: {quote(authority)}")
-    if host is not None and authority and host.lower() != authority.lower():
+    if host is not None and authority and _entity(host) != _entity(authority):
         raise ProtocolError(f"Host {quote(host)} is another than :authority {quote(authority)}")
     if method == b"CONNECT":
         if set(pseudo) != {b":method", b":authority"}:
@@ -186,6 +186,11 @@ def _field_fault(fields: RawHeaders) -> ProtocolError:
     raise AssertionError("no header is at fault")
 
 
+def _entity(authority: bytes) -> bytes:
+    """*authority* without what makes no difference."""
+    return authority.lower().removesuffix(b":443").removesuffix(b":80")
+
+
 @lru_cache(maxsize=1024)
 def _is_authority(authority: bytes) -> bool:
     try:
@@ -226,13 +231,13 @@ def response_block(head: ResponseHead | Informational) -> RawHeaders:
     """*head* as a header list, without its reason. Raises LocalProtocolError."""
     if not 100 <= head.status <= 999 or head.status == 101:
         raise LocalProtocolError(f"status {head.status} cannot be sent over HTTP/2")
-    fields, _ = _outgoing(head.headers)
+    fields, _ = _outgoing(head.headers, None)
     return [(b":status", b"%d" % head.status), *fields]
 
 
 def trailers_block(headers: RawHeaders) -> RawHeaders:
     """Raises LocalProtocolError."""
-    return _outgoing(trailer_fields(headers))[0]
+    return _outgoing(trailer_fields(headers), None)[0]
 
 
 def block_size(block: Block) -> int:
@@ -240,8 +245,8 @@ def block_size(block: Block) -> int:
     return sum([len(name) + len(value) for name, value in block]) + _ENTRY_OVERHEAD * len(block)
 
 
-def _outgoing(fields: RawHeaders) -> tuple[RawHeaders, bytes | None]:
-    """*fields* in lower case without those that speak of an HTTP/1 connection, and Host, which is apart."""
+def _outgoing(fields: RawHeaders, apart: bytes | None = b"host") -> tuple[RawHeaders, bytes | None]:
+    """*fields* in lower case without those that speak of an HTTP/1 connection; the value of *apart* apart."""
     host: bytes | None = None
     out: RawHeaders = []
     for field in fields:
@@ -249,7 +254,7 @@ def _outgoing(fields: RawHeaders) -> tuple[RawHeaders, bytes | None]:
         lower = name.lower()
         if lower in _FOR_ONE_CONNECTION or lower == b"te":
             continue
-        if lower == b"host":
+        if lower == apart:
             host = value
         elif lower in _NOT_INDEXED or (lower == b"cookie" and len(value) < _SHORT_COOKIE):
             out.append(Sensitive(lower, value))

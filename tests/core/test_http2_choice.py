@@ -33,7 +33,7 @@ async def serving(origin: Any, tasks: list[asyncio.Task[None]]) -> H2Origin:
 
 async def test_an_origin_that_is_silent_gets_pings() -> None:
     """5.4.87."""
-    async with world(ssl_insecure=True, http2_ping_keepalive=0.05, head_timeout=0.05) as w:
+    async with world(ssl_insecure=True, http2_ping_keepalive=0.05) as w:
         origin = w.origin("example.com", 443)
         client = await h2_client(w)
         stream_id = client.ask()

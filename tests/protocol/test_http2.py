@@ -73,7 +73,7 @@ def heard(fields: RawHeaders, *flags: str, method: bytes = b"GET") -> RequestHea
 
 def sent_fields(codec: Codec, peer: Codec) -> RawHeaders:
     """The header list that *codec* has to send, by the eyes of *peer*."""
-    [(_, head)] = peer.receive(codec.take())
+    (_, head), *_ = peer.receive(codec.take())
     assert isinstance(head, RequestHead | ResponseHead)
     return head.headers
 
@@ -141,6 +141,18 @@ def test_host_alone_stays_a_field_and_names_no_authority() -> None:
 def test_a_host_that_agrees_with_the_authority_is_kept() -> None:
     head = heard([(b"host", b"A.example")])
     assert (head.authority, head.headers) == (b"a.example", [(b"host", b"A.example")])
+
+
+def test_a_default_port_makes_no_other_host() -> None:
+    assert heard([(b"host", b"a.example:443")]).authority == b"a.example"
+
+
+def test_host_is_an_ordinary_field_of_an_answer() -> None:
+    one, other = pair()
+    stream_id = one.open(ASK, END)
+    exchange_bytes(one, other)
+    other.send(stream_id, ResponseHead(200, [(b"Host", b"odd")]), END)
+    assert sent_fields(other, one) == [(b"host", b"odd")]
 
 
 def test_connect_has_an_authority_and_no_path() -> None:
