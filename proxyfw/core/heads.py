@@ -107,7 +107,7 @@ def request_head(request: Request, streamed: bool, websocket: bool = False) -> R
     fields = request.headers.fields
     found = notable(fields)
     fields = _end_to_end(fields, found, _REQUEST_STOPPERS, _upgrades(found))
-    if websocket and found.get(b"upgrade", b"").lower() == b"websocket":
+    if websocket := websocket and found.get(b"upgrade", b"").lower() == b"websocket":
         fields = understood(fields)
     body = None if streamed else request.raw_content
     fields = _framed(fields, found, body, bool(body), streamed, request)
@@ -116,6 +116,7 @@ def request_head(request: Request, streamed: bool, websocket: bool = False) -> R
     return RequestHead(
         request.method_bytes, request.path_bytes, fields, b"HTTP/1.1", request.scheme_bytes,
         request.authority_bytes, has_token(found.get(b"te"), b"trailers"),
+        websocket and request.method_bytes == b"GET",
     )  # fmt: skip
 
 
@@ -145,6 +146,11 @@ def body_events(message: Message, with_body: bool) -> list[Event]:
         events.append(Trailers(message.trailers.fields))
     events.append(END)
     return events
+
+
+def upgrades(request: Request) -> bool:
+    """Whether *request* asks for another protocol that we can tunnel, or read."""
+    return "upgrade" in request.headers and _upgrades(notable(request.headers.fields))
 
 
 def _upgrades(found: dict[bytes, bytes]) -> bool:

@@ -15,7 +15,9 @@ from proxyfw.net.tls import TlsWire
 from proxyfw.net.wire import Wire
 from proxyfw.protocol.http2 import VERSION, Codec, ErrorCodes
 
+from .heads import upgrades
 from .house import House
+from .upgrade import asks_for_websocket
 
 HTTP1 = (b"http/1.1",)
 HTTP2 = (b"h2", b"http/1.1")
@@ -111,14 +113,26 @@ class Multiplex:
     def offers(self, server: Server, request: Request, key: Key) -> tuple[bytes, ...]:
         """The versions to be offered for *request*, the one we prefer first.
 
-        Those that an addon or the session has put into ``server.alpn_offers``, if there are any.
+        Those that an addon or the session has put into ``server.alpn_offers``, if there are any; but a
+        protocol can be changed to another in HTTP/1.1 only.
         """
+        if upgrades(request):
+            return HTTP1
         offers = tuple(server.alpn_offers)
         if not server.tls:
             return CLEARTEXT if offers == CLEARTEXT or _is_grpc(request) else HTTP1
-        if not self._house.settings.http2 or key in self._want_http1 or "upgrade" in request.headers:
+        if not self._house.settings.http2 or key in self._want_http1:
             return HTTP1
         return offers if offers and offers != CLEARTEXT else HTTP2
+
+    async def open_websocket(self, request: Request, key: Key) -> OriginStream | None:
+        """A stream for *request* if it asks for a WebSocket and the origin has said that it takes that so."""
+        connection = self._shared.get(key)
+        if connection is None or not connection.codec.carries_websockets or key in self._want_http1:
+            return None
+        if not (self._house.settings.websocket and asks_for_websocket(request)):
+            return None
+        return await self.open(key)
 
     async def open(self, key: Key) -> OriginStream | None:
         """A stream of the connection under *key*, perhaps after a while; None if there is none to be had."""

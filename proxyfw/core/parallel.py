@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 from proxyfw.connection import Client
 from proxyfw.exceptions import PeerGone, ProtocolError
@@ -17,13 +16,12 @@ from proxyfw.protocol.events import RequestHead
 from proxyfw.protocol.http2 import PREFACE, Codec
 
 from .answers import error_answer
-from .exchange import Exchange
 from .house import House
 
 log = logging.getLogger("proxyfw")
 
-NewExchange = Callable[[Http2Stream, RequestHead, asyncio.Task[Any]], Exchange]
-"""Makes the exchange for a request on a stream, to be run in a task. Raises ProtocolError."""
+Answer = Callable[[Http2Stream, RequestHead], Awaitable[None]]
+"""Tells the story of a request on a stream. Raises ProtocolError."""
 
 
 async def speaks_http2(house: House, client: Client, wire: Wire) -> bool:
@@ -50,12 +48,13 @@ async def speaks_http2(house: House, client: Client, wire: Wire) -> bool:
 class Parallel:
     """One HTTP/2 connection of a client, each request in a task of its own."""
 
-    def __init__(self, house: House, wire: Wire, new_exchange: NewExchange) -> None:
+    def __init__(self, house: House, wire: Wire, answer: Answer) -> None:
         self._house = house
         self._peername = wire.peername
-        self._new_exchange = new_exchange
+        self._tell = answer
         self._stories: set[asyncio.Task[None]] = set()
-        codec = Codec(client=False, max_head_size=house.settings.max_head_size)
+        settings = house.settings
+        codec = Codec(client=False, max_head_size=settings.max_head_size, websocket=settings.websocket)
         patience = house.patience_with_clients
         self._connection = ServerConnection(wire, codec, house.watch, patience, self._accept)
 
@@ -72,6 +71,8 @@ class Parallel:
         except asyncio.CancelledError:
             for story in self._stories:
                 story.cancel()
+            if self._stories:
+                await asyncio.wait(self._stories)  # they have last words
             raise
         finally:
             connection.close()
@@ -89,9 +90,7 @@ class Parallel:
             assert isinstance(head, RequestHead), head
             if head.method == b"CONNECT":
                 raise ProtocolError("CONNECT is understood in HTTP/1.1 only", 501)
-            task = asyncio.current_task()
-            assert task
-            await self._new_exchange(stream, head, task).run()
+            await self._tell(stream, head)
         except ProtocolError as e:
             log.info("%s: bad request: %s", self._peername, e)
             stream.send(*error_answer(e.status, str(e)))

@@ -58,6 +58,9 @@ class Pool:
         tunnel = tunnel or offers == CLEARTEXT  # it is for the origin, not for an upstream proxy
         if offers != HTTP1:
             return await self._open_either(flow, key, tunnel, fresh)
+        if not fresh and (stream := await self._multiplex.open_websocket(request, key)):
+            flow.server_conn = stream.server
+            return stream
         peer = None if fresh else self._take((*key, client)) or self._take(key)
         if peer is None:
             ready, wire = await self.dial(server, client, tunnel)

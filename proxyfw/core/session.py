@@ -32,7 +32,7 @@ from .house import House
 from .intercept import consider, intercept, read_hello
 from .linger import linger
 from .modes import Mode, Target
-from .multiplex import CLEARTEXT
+from .multiplex import CLEARTEXT, OriginStream
 from .parallel import Parallel, speaks_http2
 from .pool import OriginPeer, Pool, disconnected
 from .reverse import ReverseRoute
@@ -212,33 +212,41 @@ class Session:
         if route and not isinstance(wire, TlsWire) and not isinstance(route, ReverseRoute):
             route = replace(route, alpn_offers=CLEARTEXT)  # who knew beforehand, knew it of the origin
 
-        def begin(stream: Http2Stream, head: RequestHead, task: asyncio.Task[Any]) -> Exchange:
-            return self._new_exchange(stream, head, route, task)
+        async def answer(stream: Http2Stream, head: RequestHead) -> None:
+            exchange = self._new_exchange(stream, head, route, current_task())
+            await exchange.run()
+            await self._go_on(exchange, stream)
 
-        self._parallel = Parallel(self._house, wire, begin)
+        self._parallel = Parallel(self._house, wire, answer)
         if self._stopping:
             self._parallel.stop()
         await self._parallel.run()
 
     async def _exchange(self, peer: Peer, head: RequestHead, route: Route | None) -> bool:
         """Answer one request; True if the connection speaks something else from now on."""
-        house, calls = self._house, self._house.addons.calls
         exchange = self._new_exchange(peer, head, route, self._task)
         await exchange.run()
-        if exchange.switched is None:
+        return await self._go_on(exchange, peer)
+
+    async def _go_on(self, exchange: Exchange, client: Peer | Http2Stream) -> bool:
+        """Carry what follows a 101, which is not HTTP any more; False if nothing does."""
+        house, origin = self._house, exchange.switched
+        if origin is None:
             return False
-        flow = exchange.flow
-        origin = exchange.switched
-        assert isinstance(origin, OriginPeer)
-        lobby, wire = peer.detach(), origin.detach().wire
-        if exchange.websocket is None:
-            await self._relay(lobby, wire, origin.server, True)
-            return True
-        ours, theirs = exchange.websocket
+        assert isinstance(origin, OriginPeer | OriginStream)
+        one, other = client.detach().wire, origin.detach().wire
         try:
-            await WebSocket(house, calls, flow, (lobby.wire, ours), (wire, theirs)).run()
+            if exchange.websocket is None:
+                await join(house, one, other, origin.server, self.client, True)
+            else:
+                ours, theirs = exchange.websocket
+                calls = house.addons.calls
+                await WebSocket(house, calls, exchange.flow, (one, ours), (other, theirs)).run()
         finally:
-            disconnected(house, origin.server, self.client)
+            if isinstance(origin, OriginStream):
+                origin.release()
+            else:
+                disconnected(house, origin.server, self.client)
         return True
 
     def _new_exchange(

@@ -15,6 +15,12 @@ from proxyfw.protocol.websocket import WebSocketCodec
 
 log = logging.getLogger("proxyfw")
 
+
+def asks_for_websocket(request: Request) -> bool:
+    """Whether *request* is the opening handshake of a WebSocket. RFC 6455 section 4.1."""
+    return request.method_bytes == b"GET" and request.headers.get("upgrade", "").lower() == "websocket"
+
+
 Codecs = tuple[WebSocketCodec, WebSocketCodec]
 """Towards the client, and towards the origin."""
 

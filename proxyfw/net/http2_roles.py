@@ -9,7 +9,16 @@ from collections.abc import Callable
 
 from proxyfw.exceptions import ConnectionProblem, PeerGone
 from proxyfw.protocol.events import Event, RequestHead
-from proxyfw.protocol.http2 import MAX_STREAMS, Codec, ErrorCodes, Fact, GoAway, Malformed, name_of
+from proxyfw.protocol.http2 import (
+    ANSWERABLE,
+    MAX_STREAMS,
+    Codec,
+    ErrorCodes,
+    Fact,
+    GoAway,
+    Malformed,
+    name_of,
+)
 
 from .http2 import Http2Connection
 from .http2_stream import Http2Stream
@@ -57,7 +66,7 @@ class ServerConnection(Http2Connection):
     def _new_stream(self, stream_id: int, event: Event | Fact) -> Http2Stream | None:
         if type(event) is Malformed:
             log.info("%s: bad request: %s", self.wire.peername, event.reason)
-            if event.status != 431:
+            if event.status not in ANSWERABLE:
                 return None
         elif type(event) is not RequestHead:
             return None

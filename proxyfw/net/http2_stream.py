@@ -12,7 +12,10 @@ from proxyfw.exceptions import ConnectionProblem, PeerGone, ProtocolError
 from proxyfw.protocol.events import Data, End, Event, RequestHead, Reset
 from proxyfw.protocol.fields import notable
 from proxyfw.protocol.http1_head import has_token
-from proxyfw.protocol.http2 import ErrorCodes, Malformed
+from proxyfw.protocol.http2 import ANSWERABLE, ErrorCodes, Malformed
+
+from .http2_wire import Http2Wire
+from .wire import Lobby
 
 if TYPE_CHECKING:
     from .http2 import Http2Connection
@@ -38,8 +41,8 @@ class Http2Stream:
     """
 
     __slots__ = (
-        "_connection", "_draining", "_head", "_inbox", "_released", "_waiter", "deadline", "gone", "id",
-        "on_gone", "reused",
+        "_connection", "_draining", "_head", "_inbox", "_released", "_waiter", "_wire", "deadline", "gone",
+        "id", "on_gone", "reused",
     )  # fmt: skip
 
     def __init__(self, connection: Http2Connection, stream_id: int, reused: bool = False) -> None:
@@ -55,6 +58,7 @@ class Http2Stream:
         self._released = False
         self._waiter: asyncio.Future[None] | None = None
         self._draining: asyncio.Future[None] | None = None
+        self._wire: Http2Wire | None = None
 
     # What a story calls
 
@@ -112,6 +116,16 @@ class Http2Stream:
         self._inbox.clear()
         self._connection.release(self, unread)
 
+    def detach(self) -> Lobby:
+        """What follows an accepted extended CONNECT, as a wire; `release` this when the wire is closed."""
+        wire = self._wire = Http2Wire(self, self._connection.wire)
+        lobby = wire.receiver
+        assert isinstance(lobby, Lobby)
+        wire.pull()
+        if self.gone:
+            wire.lost(self.gone)
+        return lobby
+
     @property
     def wants_continue(self) -> bool:
         """A client waits for 100 (Continue) before it sends the body."""
@@ -122,6 +136,25 @@ class Http2Stream:
     def pending(self) -> int:
         """Bytes that wait to be sent."""
         return self._connection.codec.pending(self.id)
+
+    # What its wire calls
+
+    def next(self) -> Event | None:
+        """What has arrived, if anything has."""
+        if not self._inbox:
+            return None
+        event = self._inbox.popleft()
+        assert not isinstance(event, ProtocolError)  # those come instead of a head
+        if type(event) is Data:
+            self._connection.consumed(self.id, len(event.data))
+        return event
+
+    def await_room(self) -> None:
+        """Have `Http2Wire.room` called when enough has been sent."""
+        self._connection.draining.add(self)
+
+    def schedule(self, action: Callable[[], None]) -> None:
+        self._connection.loop.call_soon(action)
 
     # What the connection and the watch call
 
@@ -140,7 +173,7 @@ class Http2Stream:
             return
         elif type(event) is Malformed:
             problem = ProtocolError(event.reason, event.status)
-            if event.status != 431:
+            if event.status not in ANSWERABLE:
                 self.lose(problem)
                 return
             inbox.append(problem)  # which can be answered
@@ -150,7 +183,9 @@ class Http2Stream:
             elif type(event) is End:
                 self._head = None
             inbox.append(event)  # type: ignore[arg-type]  # Malformed has been dealt with
-        if self._waiter and not self._waiter.done():
+        if self._wire:
+            self._wire.pull()
+        elif self._waiter and not self._waiter.done():
             self._waiter.set_result(None)
 
     def lose(self, reason: ConnectionProblem) -> None:
@@ -163,10 +198,14 @@ class Http2Stream:
         self.wake_sender()
         if self.on_gone:
             self.on_gone(reason)
+        if self._wire:
+            self._wire.lost(reason)
 
     def wake_sender(self) -> None:
         if self._draining and not self._draining.done():
             self._draining.set_result(None)
+        if self._wire:
+            self._wire.room()
 
     def expired(self) -> None:
         """There was silence for too long; it matters only if somebody waits for the other side."""

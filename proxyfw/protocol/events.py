@@ -34,6 +34,8 @@ class RequestHead:
     authority: bytes = b""
     accepts_trailers: bool = False
     """To be sent: the next hop may answer with trailers (``TE: trailers``), where the version says so."""
+    websocket: bool = False
+    """To be sent: it asks for a WebSocket, for which HTTP/2 has a head of its own. RFC 8441."""
 
 
 @dataclass(slots=True)

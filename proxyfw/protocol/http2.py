@@ -1,7 +1,7 @@
 """HTTP/2 over h2, either role: bytes in, events of many streams out; events in, bytes out as windows allow.
 
-What concerns one stream ends that stream, what concerns all ends the connection. Push, priorities and
-extended CONNECT are not offered. RFC 9113.
+What concerns one stream ends that stream, what concerns all ends the connection. Push and priorities are
+not offered; extended CONNECT is read and sent as the upgrade to WebSocket that it stands for. RFC 9113.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from proxyfw.protocol.events import (
     Reset,
     ResponseHead,
 )
-from proxyfw.protocol.http2_facts import Fact, Failure, Found, GoAway, Malformed, PingAck, name_of
+from proxyfw.protocol.http1_head import UNDECLARED
+from proxyfw.protocol.http2_facts import ANSWERABLE, Fact, Failure, Found, GoAway, Malformed, PingAck, name_of
 from proxyfw.protocol.http2_fields import VERSION, read_request, read_response, read_trailers
 from proxyfw.protocol.http2_gate import (
     PREFACE,
@@ -45,8 +46,10 @@ from proxyfw.protocol.http2_setup import (
     new_connection,
 )
 from proxyfw.protocol.http2_stream import StreamState
+from proxyfw.protocol.http2_websocket import connect_fields, switching, upgrade_fields
 
 __all__ = [
+    "ANSWERABLE",
     "CONNECTION_WINDOW",
     "MAX_STREAMS",
     "PREFACE",
@@ -70,7 +73,7 @@ class Codec:
     """One connection. *client*: we open the streams.
 
     Heads with a list of more than *max_head_size* bytes are refused. *clock* counts seconds, for the limits
-    on frames that bring nothing forward.
+    on frames that bring nothing forward. *websocket*: a server offers extended CONNECT for that.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class Codec:
         client: bool,
         max_head_size: int = 65536,
         max_streams: int = MAX_STREAMS,
+        websocket: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.failed = False
@@ -87,6 +91,7 @@ class Codec:
         self._client = client
         self._max_head_size = max_head_size
         self._max_streams = max_streams
+        self._websocket = websocket
         self._streams: dict[int, StreamState] = {}
         self._found: Found = []
         self._out: list[bytes] = []
@@ -94,7 +99,7 @@ class Codec:
         self._their_limit_known = False
         self._nuisances = Budget(_NUISANCES, _NUISANCES_PER_SECOND, clock)
         self._resets = Budget(_RESETS, _RESETS_PER_SECOND, clock)
-        self._h2 = new_connection(client, max_head_size, max_streams)
+        self._h2 = new_connection(client, max_head_size, max_streams, websocket)
         self._outbox = Outbox(self._h2, self._nuisances)
         self._gate = FrameGate(self._h2, self._nuisances, HARD_LIMIT * max_head_size, server=not client)
 
@@ -105,6 +110,11 @@ class Codec:
         """Streams that we may have open at a time."""
         most = self._h2.remote_settings.max_concurrent_streams
         return most if self._their_limit_known else min(most, MAX_STREAMS)
+
+    @property
+    def carries_websockets(self) -> bool:
+        """The peer has said that it takes extended CONNECT. RFC 8441 section 3."""
+        return bool(self._h2.remote_settings.enable_connect_protocol)
 
     @property
     def exhausted(self) -> bool:
@@ -163,13 +173,19 @@ class Codec:
             return
         stream = self._streams[stream_id] = StreamState(stream_id, b"")
         try:
-            head, length = read_request(event.headers, self._max_head_size)
+            head, length = read_request(event.headers, self._max_head_size, self._websocket)
         except ProtocolError as exc:
             self._refuse_head(stream, exc)
             return
+        if head.websocket:
+            head.method, head.websocket = b"GET", False
+            head.headers, stream.upgrade_key = upgrade_fields(head.headers)
+            length = UNDECLARED
         stream.method = head.method
         stream.expect(length)
         self._found.append((stream_id, head))
+        if stream.upgrade_key is not None:
+            self._found.append((stream_id, END))  # what follows is not its body
 
     def _response(self, event: h2_events.ResponseReceived | h2_events.InformationalResponseReceived) -> None:
         stream = self._streams.get(event.stream_id)
@@ -181,12 +197,15 @@ class Codec:
             self._refuse_head(stream, exc)
             return
         if type(head) is ResponseHead:
+            if stream.upgrade_key is not None:
+                head = switching(head, stream.upgrade_key)
+                length = UNDECLARED if head.status == 101 else length
             stream.expect(length, head.status)
         self._found.append((stream.id, head))
 
     def _refuse_head(self, stream: StreamState, problem: ProtocolError) -> None:
-        if problem.status == 431 and not self._client:
-            self._found.append((stream.id, Malformed(str(problem), 431)))
+        if problem.status in ANSWERABLE and not self._client:
+            self._found.append((stream.id, Malformed(str(problem), problem.status)))
         else:
             self._fault(stream.id, problem)
 
@@ -284,12 +303,18 @@ class Codec:
     # Sending
 
     def open(self, *events: Event) -> int:
-        """Begin a stream with a RequestHead and what follows it; its id. Raises LocalProtocolError."""
+        """Begin a stream with a RequestHead and what follows it; its id. Raises LocalProtocolError.
+
+        Nothing follows one that asks for a WebSocket, not even its end.
+        """
         head = events[0]
         assert isinstance(head, RequestHead), head
         if self.failed or self.exhausted:
             raise LocalProtocolError("the connection takes no more streams")
         stream = StreamState(self._h2.get_next_available_stream_id(), head.method)
+        if head.websocket:
+            stream.upgrade_key = connect_fields(head)[1]
+            events = events[:1]
         self._outbox.write(stream, events)
         self._streams[stream.id] = stream
         return stream.id
@@ -360,7 +385,7 @@ class Codec:
         stream = self._streams.get(stream_id)
         if stream is None:
             return False
-        if self._client or not stream.ended:
+        if not stream.ended or (self._client and stream.upgrade_key is None):
             self.reset(stream_id, ErrorCodes.CANCEL if self._client else ErrorCodes.INTERNAL_ERROR)
         else:
             stream.unwanted = True
@@ -389,7 +414,8 @@ class Codec:
             self._resets.earn()
             self._drop(stream)
         elif stream.unwanted:
-            self.reset(stream.id, ErrorCodes.NO_ERROR)  # stop sending, please. RFC 9113 section 8.1
+            # stop sending, please. RFC 9113 section 8.1
+            self.reset(stream.id, ErrorCodes.CANCEL if self._client else ErrorCodes.NO_ERROR)
 
     def _drop(self, stream: StreamState) -> None:
         if self._streams.pop(stream.id, None):

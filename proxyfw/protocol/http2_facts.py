@@ -8,6 +8,9 @@ from h2.errors import ErrorCodes
 
 from proxyfw.protocol.events import Event
 
+ANSWERABLE = frozenset({431, 501})
+"""The statuses of `Malformed` that tell of a head which is in order, but not to our liking: answer those."""
+
 
 @dataclass(slots=True)
 class GoAway:
@@ -20,7 +23,7 @@ class GoAway:
 
 @dataclass(slots=True)
 class Malformed:
-    """What arrived on a stream breaks the rules. The stream is reset, save for *status* 431: answer that."""
+    """What arrived on a stream breaks the rules. The stream is reset, unless *status* is `ANSWERABLE`."""
 
     reason: str
     status: int

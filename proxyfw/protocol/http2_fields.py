@@ -22,12 +22,14 @@ from proxyfw.protocol.http1_head import (
     write_fields,
 )
 from proxyfw.protocol.http2_hpack import HIDDEN_LENGTH, Sensitive
+from proxyfw.protocol.http2_websocket import PROTOCOL, connect_fields
 
 VERSION = b"HTTP/2.0"
 """How flows name the version, as those of other proxies do."""
 
 _REQUEST_PSEUDO = frozenset({b":method", b":scheme", b":authority", b":path"})
-"""Not ``:protocol``: extended CONNECT is not advertised, so it may not be used. RFC 8441 section 3."""
+_EXTENDED = _REQUEST_PSEUDO | {b":protocol"}
+"""What may be used where extended CONNECT was offered. RFC 8441 section 4."""
 _RESPONSE_PSEUDO = frozenset({b":status"})
 _FOR_ONE_CONNECTION = frozenset(
     {b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade", b"http2-settings"}
@@ -50,9 +52,13 @@ Block = Sequence[tuple[bytes, bytes]]
 # Receiving
 
 
-def read_request(block: Block, limit: int) -> tuple[RequestHead, int]:
-    """The head of a request and the body length that it declares. Raises ProtocolError: 400, or 431."""
-    pseudo, fields = _split(block, limit, _REQUEST_PSEUDO)
+def read_request(block: Block, limit: int, websocket: bool = False) -> tuple[RequestHead, int]:
+    """The head of a request and the body length that it declares.
+
+    That of an extended CONNECT, which there may be if *websocket*, is marked ``websocket``.
+    Raises ProtocolError: 400, 431, or 501.
+    """
+    pseudo, fields = _split(block, limit, _EXTENDED if websocket else _REQUEST_PSEUDO)
     headers, length, host = _settled(fields)
     method, authority = pseudo.get(b":method", b""), pseudo.get(b":authority", b"")
     if not is_token(method):
@@ -61,7 +67,10 @@ def read_request(block: Block, limit: int) -> tuple[RequestHead, int]:
         raise ProtocolError(f":authority is not host[:port]: {quote(authority)}")
     if host is not None and authority and _entity(host) != _entity(authority):
         raise ProtocolError(f"Host {quote(host)} is another than :authority {quote(authority)}")
-    if method == b"CONNECT":
+    protocol = pseudo.get(b":protocol")
+    if protocol is not None and method != b"CONNECT":
+        raise ProtocolError(f":protocol is for CONNECT, not for {quote(method)}")
+    if method == b"CONNECT" and protocol is None:
         if set(pseudo) != {b":method", b":authority"}:
             raise ProtocolError("a CONNECT request has :method and :authority only")
         return RequestHead(method, b"", headers, VERSION, b"", authority), length
@@ -74,7 +83,10 @@ def read_request(block: Block, limit: int) -> tuple[RequestHead, int]:
         None, _NOT_IN_PATHS
     ) != path:
         raise ProtocolError(f":path is missing or not a path: {quote(path)}")
-    return RequestHead(method, path, headers, VERSION, scheme.lower(), authority), length
+    if protocol is not None and protocol.lower() != PROTOCOL:
+        raise ProtocolError(f":protocol {quote(protocol)} is not understood", 501)
+    extended = protocol is not None
+    return RequestHead(method, path, headers, VERSION, scheme.lower(), authority, websocket=extended), length
 
 
 def read_response(block: Block, limit: int) -> tuple[ResponseHead | Informational, int]:
@@ -208,7 +220,7 @@ def request_block(head: RequestHead) -> RawHeaders:
 
     Raises LocalProtocolError.
     """
-    fields, host = _outgoing(head.headers)
+    fields, host = _outgoing(connect_fields(head)[0] if head.websocket else head.headers)
     authority = head.authority if host is None else host
     if not is_token(head.method):
         raise LocalProtocolError(f"request method {quote(head.method)} is not allowed")
@@ -222,6 +234,8 @@ def request_block(head: RequestHead) -> RawHeaders:
     if not target or target.translate(None, _NOT_IN_PATHS) != target:
         raise LocalProtocolError(f"request target {quote(target)} is empty or not a path")
     first = [(b":method", head.method), (b":scheme", head.scheme or b"https")]
+    if head.websocket:
+        first = [(b":method", b"CONNECT"), (b":protocol", PROTOCOL), first[1]]
     if authority:
         first.append((b":authority", authority))
     return [*first, (b":path", target), *fields]

@@ -15,6 +15,7 @@ from proxyfw.protocol.http1_head import UNDECLARED, body_length
 from proxyfw.protocol.http2_fields import Block, block_size, request_block, response_block, trailers_block
 from proxyfw.protocol.http2_gate import Budget
 from proxyfw.protocol.http2_stream import StreamState
+from proxyfw.protocol.http2_websocket import accepting
 
 _FRAMES_PER_DATA = 3
 """WINDOW_UPDATEs for stream and connection, and a PING to measure with: what a peer may say to each DATA."""
@@ -51,6 +52,8 @@ class Outbox:
             self.ready.append(stream)
 
     def _write_head(self, stream: StreamState, event: Event, rest: tuple[Event, ...]) -> None:
+        if type(event) is ResponseHead and stream.upgrade_key is not None:
+            event = accepting(event)
         block, no_body = self._block(stream, event)
         for later in rest:
             if type(later) is Trailers:

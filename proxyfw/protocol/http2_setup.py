@@ -25,9 +25,10 @@ class _Connection(H2Connection):
     MAX_CLOSED_STREAMS = 2048  # of which h2 remembers how they ended; its own number costs megabytes
 
 
-def new_connection(client: bool, max_head_size: int, max_streams: int) -> H2Connection:
+def new_connection(client: bool, max_head_size: int, max_streams: int, websocket: bool) -> H2Connection:
     """A connection whose first SETTINGS wait to be sent. It validates no fields: one bad head must not end
-    all streams, so that is left to `proxyfw.protocol.http2_fields`."""
+    all streams, so that is left to `proxyfw.protocol.http2_fields`. *websocket*: a server offers extended
+    CONNECT. RFC 8441 section 3."""
     config = H2Configuration(
         client,
         validate_inbound_headers=False,
@@ -44,8 +45,12 @@ def new_connection(client: bool, max_head_size: int, max_streams: int) -> H2Conn
         settings[SettingCodes.ENABLE_PUSH] = 0
     else:
         settings[SettingCodes.MAX_CONCURRENT_STREAMS] = max_streams
+    offers = websocket and not client
+    if offers:
+        settings[SettingCodes.ENABLE_CONNECT_PROTOCOL] = 1
     connection.local_settings = Settings(client, settings)
-    del connection.local_settings[SettingCodes.ENABLE_CONNECT_PROTOCOL]
+    if not offers:
+        del connection.local_settings[SettingCodes.ENABLE_CONNECT_PROTOCOL]
     connection.initiate_connection()
     if not client:
         # h2 would end the connection over a stream too many, which may as well be refused alone.

@@ -18,12 +18,14 @@ class StreamState:
         "_declared", "_expected", "_pieces", "_received", "_sent", "_start", "blocked", "ended",
         "finished_reading", "finished_writing", "head_received", "head_sent", "id", "method", "no_body",
         "pending", "queued", "trailers", "unacknowledged",
-        "unwanted",
+        "unwanted", "upgrade_key",
     )  # fmt: skip
 
     def __init__(self, stream_id: int, method: bytes) -> None:
         self.id = stream_id
         self.method = method
+        self.upgrade_key: bytes | None = None
+        """It was opened with extended CONNECT, which is told as an upgrade to WebSocket with this key."""
         # their message
         self.head_received = False
         self.finished_reading = False

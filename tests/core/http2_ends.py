@@ -10,6 +10,7 @@ from functools import cache
 from h2 import events
 from h2.config import H2Configuration
 from h2.connection import H2Connection
+from h2.errors import ErrorCodes
 from h2.settings import SettingCodes, Settings
 from OpenSSL import SSL
 
@@ -58,6 +59,8 @@ class Talker:
         self.farewell: int | None = None
         """The code of a GOAWAY."""
         self._unread = b""
+        self.carried: dict[int, StreamWire] = {}
+        """Streams that carry bytes of something else."""
         self.pings = 0
         self.pongs = 0
         self.answers_pings = True
@@ -159,17 +162,30 @@ class Talker:
         elif isinstance(event, events.TrailersReceived):
             self.heard(event.stream_id).trailers = [(bytes(n), bytes(v)) for n, v in event.headers]
         elif isinstance(event, events.DataReceived):
-            self.heard(event.stream_id).body += event.data
-            if event.stream_id not in self.slow:
-                self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+            self._note_data(event)
         elif isinstance(event, events.StreamEnded):
             self.heard(event.stream_id).ended = True
+            if wire := self.carried.get(event.stream_id):
+                wire.deliver_eof()
         elif isinstance(event, events.StreamReset):
-            self.heard(event.stream_id).reset = int(event.error_code)
+            self._note_reset(event.stream_id, int(event.error_code))
         elif isinstance(event, events.PingReceived):
             self.pings += 1
         elif isinstance(event, events.PingAckReceived):
             self.pongs += 1
+
+    def _note_data(self, event: events.DataReceived) -> None:
+        if wire := self.carried.get(event.stream_id):
+            wire.arrived(event.data, event.flow_controlled_length)
+            return
+        self.heard(event.stream_id).body += event.data
+        if event.stream_id not in self.slow:
+            self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+
+    def _note_reset(self, stream_id: int, code: int) -> None:
+        self.heard(stream_id).reset = code
+        if wire := self.carried.get(stream_id):
+            wire.deliver_loss(ConnectionResetError(code))
 
     def eof_received(self) -> None:
         self.gone = True
@@ -181,6 +197,59 @@ class Talker:
 
     def writable_changed(self) -> None:
         self._changed.set()
+
+
+class StreamWire(Wire):
+    """One stream of *talker* as a wire. It is given windows back as it is read."""
+
+    def __init__(self, talker: Talker, stream_id: int) -> None:
+        super().__init__()
+        self._talker = talker
+        self._id = stream_id
+        self._finished = False
+        self._unread: list[bytes] | None = None
+        talker.carried[stream_id] = self
+        if body := talker.heard(stream_id).body:
+            self.receiver.data_received(body)
+
+    def arrived(self, data: bytes, size: int) -> None:
+        if self._unread is not None:
+            self._unread.append(data)
+            return
+        self._talker.h2.acknowledge_received_data(size, self._id)
+        self.receiver.data_received(data)
+
+    def pause(self) -> None:
+        self._unread = self._unread or []
+
+    def resume(self) -> None:
+        unread, self._unread = self._unread or [], None
+        for data in unread:
+            self.arrived(data, len(data))
+        self._talker.flush()
+
+    @property
+    def room(self) -> int:
+        """Bytes that may be sent now."""
+        return self._talker.h2.local_flow_control_window(self._id)
+
+    def write(self, data: bytes) -> None:
+        if self.closed or self._finished:
+            return
+        size = self._talker.h2.max_outbound_frame_size
+        for start in range(0, len(data), size):
+            self._talker.data(self._id, data[start : start + size])
+
+    def write_eof(self) -> None:
+        if not (self.closed or self._finished):
+            self._finished = True
+            self._talker.data(self._id, b"", True)
+
+    def close(self) -> None:
+        self.write_eof()
+
+    def abort(self) -> None:
+        self._talker.reset(self._id, ErrorCodes.CANCEL)
 
 
 def get(path: bytes = b"/", method: bytes = b"GET", *fields: tuple[bytes, bytes]) -> Fields:

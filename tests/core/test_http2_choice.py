@@ -191,15 +191,15 @@ async def test_an_upgrade_to_h2c_is_ignored() -> None:
         assert (await client.head()).startswith(b"HTTP/1.1 200 ")
 
 
-@pytest.mark.parametrize("http2", [True, False])
-async def test_connect_inside_http2_is_not_understood(http2: bool) -> None:
-    """5.4.85: extended CONNECT is not offered, and plain CONNECT is for HTTP/1.1."""
-    async with world() as w:
+@pytest.mark.parametrize("websocket", [True, False])
+async def test_connect_inside_http2_is_not_understood(websocket: bool) -> None:
+    """5.4.85: extended CONNECT is offered for WebSocket only, and plain CONNECT is for HTTP/1.1."""
+    async with world(websocket=websocket) as w:
         client = await h2_client(w)
         stream_id = client.ask([(b":method", b"CONNECT"), (b":authority", b"a.example:443")], end=False)
         await client.until(lambda: client.heard(stream_id).headers)
         assert client.heard(stream_id)[b":status"] == b"501"
-        assert client.h2.remote_settings.enable_connect_protocol == 0
+        assert client.h2.remote_settings.enable_connect_protocol == websocket
 
 
 async def test_first_requests_share_a_dial_and_later_clients_the_connection() -> None:

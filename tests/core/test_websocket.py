@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from websocket_ends import Recorder, Talker, last, record
 
 from proxyfw.core import websocket as story
 from proxyfw.exceptions import ProxyfwError
 from proxyfw.http import HTTPFlow
 from proxyfw.protocol.permessage_deflate import Deflate
-from proxyfw.protocol.websocket import Close, Event, Fragment, Ping, Pong, WebSocketCodec
+from proxyfw.protocol.websocket import Close, Fragment, Ping, Pong, WebSocketCodec
 from proxyfw.testing import End, World, world
-from proxyfw.websocket import WebSocketData, WebSocketMessage
 
 KEY = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
 ACCEPT = b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
@@ -36,93 +35,6 @@ def accept(*lines: bytes, upgrade: bytes = b"websocket") -> bytes:
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: " + upgrade + b"\r\nConnection: Upgrade\r\n"
         + ACCEPT + b"".join(lines) + b"\r\n"
     )  # fmt: skip
-
-
-class Talker:
-    """One end that speaks WebSocket: the test's client, or its origin."""
-
-    def __init__(self, end: End, client: bool, deflate: Deflate | None = None) -> None:
-        self.end = end
-        self.codec = WebSocketCodec(client, deflate)
-        self._events: deque[Event] = deque()
-
-    def send(self, *events: Event) -> None:
-        self.end.write(self.codec.send(*events))
-
-    def text(self, *texts: str) -> None:
-        self.send(*[Fragment(text.encode(), True) for text in texts])
-
-    async def event(self) -> Event:
-        while not self._events:
-            self._events.extend(self.codec.receive(await self.end.until(bool)))
-        return self._events.popleft()
-
-    async def data(self) -> bytes:
-        event = await self.event()
-        assert isinstance(event, Fragment), event
-        return event.data
-
-    async def closed(self) -> Event:
-        """The close frame that comes next; this end answers it and leaves."""
-        event = await self.event()
-        assert isinstance(event, Close), event
-        if not self.codec.closed:
-            self.send(Close(event.code))
-        self.end.close()
-        return event
-
-
-class Recorder:
-    def __init__(self) -> None:
-        self.hooks: list[str] = []
-        self.flow: HTTPFlow
-
-    def requestheaders(self, flow: HTTPFlow) -> None:
-        self.hooks.append("requestheaders")
-
-    def request(self, flow: HTTPFlow) -> None:
-        self.hooks.append("request")
-
-    def responseheaders(self, flow: HTTPFlow) -> None:
-        self.hooks.append("responseheaders")
-
-    def response(self, flow: HTTPFlow) -> None:
-        self.hooks.append("response")
-
-    def error(self, flow: HTTPFlow) -> None:
-        self.hooks.append("error")
-
-    def websocket_start(self, flow: HTTPFlow) -> None:
-        self.flow = flow
-        assert flow.live
-        assert flow.websocket
-        assert not flow.websocket.messages
-        self.hooks.append("websocket_start")
-
-    def websocket_message(self, flow: HTTPFlow) -> None:
-        message = last(flow)
-        arrow = ">" if message.from_client else "<"
-        self.hooks.append(arrow + message.content.decode("latin-1") + "!" * message.injected)
-
-    def websocket_end(self, flow: HTTPFlow) -> None:
-        assert flow.websocket
-        assert not flow.live
-        self.hooks.append(f"websocket_end {flow.websocket.close_code}")
-
-    def flow_end(self, flow: HTTPFlow) -> None:
-        if isinstance(flow, HTTPFlow):
-            self.hooks.append("flow_end")
-
-
-def last(flow: HTTPFlow) -> WebSocketMessage:
-    assert flow.websocket
-    return flow.websocket.messages[-1]
-
-
-def record(flow: Any) -> WebSocketData:
-    assert isinstance(flow, HTTPFlow)
-    assert flow.websocket
-    return flow.websocket
 
 
 async def opened(
