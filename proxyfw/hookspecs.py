@@ -233,7 +233,10 @@ def http_connect_error(flow: HTTPFlow) -> None:
 
 @_hook("WebSocket")
 def websocket_start(flow: HTTPFlow) -> None:
-    """The handshake is complete; ``flow.websocket`` is there. Follows ``response`` (101). May be async."""
+    """The handshake is complete; ``flow.websocket`` is there. Follows ``response`` (101). May be async.
+
+    It shows as GET with ``Upgrade: websocket`` and 101 in HTTP/2 too, where the wire says it otherwise.
+    """
 
 
 @_hook("WebSocket")

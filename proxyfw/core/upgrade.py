@@ -17,8 +17,12 @@ log = logging.getLogger("proxyfw")
 
 
 def asks_for_websocket(request: Request) -> bool:
-    """Whether *request* is the opening handshake of a WebSocket. RFC 6455 section 4.1."""
-    return request.method_bytes == b"GET" and request.headers.get("upgrade", "").lower() == "websocket"
+    """Whether *request* is the opening handshake of a WebSocket, which has no body. RFC 6455 section 4.1."""
+    headers = request.headers
+    has_body = "content-length" in headers or "transfer-encoding" in headers
+    return (
+        request.method_bytes == b"GET" and headers.get("upgrade", "").lower() == "websocket" and not has_body
+    )
 
 
 Codecs = tuple[WebSocketCodec, WebSocketCodec]

@@ -65,13 +65,13 @@ class Pair:
         self.w = w
         self.versions = versions
         self.client_stream = self.server_stream = 0
-        self._origin: Origin = w.origin("example.com", 443)
+        self.origin: Origin = w.origin("example.com", 443)
 
     async def ask(self, *fields: tuple[bytes, bytes]) -> None:
         """The client asks for a WebSocket, and the origin has got that."""
         client, origin = self.versions
         if origin == H2:
-            await self._warm_up()
+            await self.warm_up()
         if client == H2:
             self.client = h2 = await h2_client(self.w)
             self.client_stream = h2.ask(connect(*fields), end=False)
@@ -82,14 +82,14 @@ class Pair:
         if isinstance(server := getattr(self, "server", None), H2Origin):
             self.server_stream, self.asked = await server.asked()
         else:
-            self.server = await h1_origin(self._origin)
+            self.server = await h1_origin(self.origin)
             self.head = await self.server.head()
 
-    async def _warm_up(self) -> None:
+    async def warm_up(self) -> None:
         """Have a connection to the origin in the pool."""
         client = await h2_client(self.w)
         stream_id = client.ask()
-        self.server = server = await h2_origin(self._origin, OFFER)
+        self.server = server = await h2_origin(self.origin, OFFER)
         number, _ = await server.asked()
         server.answer(number)
         await client.whole(stream_id)
@@ -273,7 +273,7 @@ async def test_an_upgrade_never_goes_to_http2_that_does_not_know_it(client: str,
     """5.4.85: where the origin has not announced it, or we do not read it, there is HTTP/1.1 for it."""
     async with world(ssl_insecure=True, websocket=websocket) as w:
         pair = Pair(w, (client, H1))
-        origin = pair._origin
+        origin = pair.origin
         warm = await h2_client(w)
         stream_id = warm.ask()
         server = await h2_origin(origin, {} if websocket else OFFER)
@@ -285,6 +285,17 @@ async def test_an_upgrade_never_goes_to_http2_that_does_not_know_it(client: str,
         one.text("hello")
         assert await other.data() == b"hello"
         assert not server.gone
+
+
+async def test_an_upgrade_with_a_body_goes_to_http1() -> None:
+    """In HTTP/2 there is no place for one: it would be read as frames of the WebSocket."""
+    async with world(ssl_insecure=True, stream_large_bodies="1") as w:
+        pair = Pair(w, (H1, H2))
+        await pair.warm_up()
+        client = await h1_client(w)
+        client.write(UPGRADE + b"Content-Length: 4\r\n\r\nbody")
+        server = await h1_origin(pair.origin)
+        assert (await server.message()).endswith(b"\r\n\r\nbody")
 
 
 async def test_an_upgrade_does_not_go_to_a_cleartext_connection_either() -> None:
@@ -309,7 +320,7 @@ async def test_a_stream_that_the_origin_does_not_take_is_asked_for_in_http1() ->
         await pair.ask()
         assert isinstance(pair.server, H2Origin)
         pair.server.reset(pair.server_stream, ErrorCodes.REFUSED_STREAM)
-        pair.server = await h1_origin(pair._origin)
+        pair.server = await h1_origin(pair.origin)
         assert (await pair.server.head()).startswith(b"GET /socket HTTP/1.1\r\n")
         one, other = await pair.accept()
         one.text("hello")
@@ -354,9 +365,8 @@ async def test_messages_are_edited_dropped_and_injected_both_ways(versions: tupl
 @pairs
 async def test_fragments_pings_and_binary_are_kept(versions: tuple[str, str]) -> None:
     """5.5.88 and 91."""
-    said: list[Event] = [
-        Fragment(b"\xe2", True, False), Fragment(b"\x98\x83", True), Ping(b"?"), Pong(), Fragment(b"\xff", False)
-    ]  # fmt: skip
+    snow = [Fragment(b"\xe2", True, False), Fragment(b"\x98\x83", True)]
+    said: list[Event] = [*snow, Ping(b"?"), Pong(), Fragment(b"\xff", False)]
     async with sockets(versions, Story()) as (_, client, server):
         for one, other in ((client, server), (server, client)):
             one.send(*said)
