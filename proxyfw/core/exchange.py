@@ -241,7 +241,7 @@ class Exchange(Holder[HTTPFlow]):
         if event.status == 101:
             self._accepted = list(event.headers)
         response = heads.response_from(event, model.clock())
-        if heads.has_body(request, response):
+        if event.status != 101 and heads.has_body(request, response):
             self._decide_streaming(response)
         return response
 

@@ -116,12 +116,11 @@ class Multiplex:
         Those that an addon or the session has put into ``server.alpn_offers``, if there are any; but a
         protocol can be changed to another in HTTP/1.1 only.
         """
-        if upgrades(request):
-            return HTTP1
         offers = tuple(server.alpn_offers)
         if not server.tls:
-            return CLEARTEXT if offers == CLEARTEXT or _is_grpc(request) else HTTP1
-        if not self._house.settings.http2 or key in self._want_http1:
+            known = offers == CLEARTEXT or _is_grpc(request)
+            return CLEARTEXT if known and not upgrades(request) else HTTP1
+        if not self._house.settings.http2 or key in self._want_http1 or upgrades(request):
             return HTTP1
         return offers if offers and offers != CLEARTEXT else HTTP2
 

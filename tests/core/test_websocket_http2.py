@@ -25,6 +25,7 @@ from http2_ends import (
 from websocket_ends import Recorder, Talker, last, record
 
 from proxyfw.http import HTTPFlow, Response
+from proxyfw.protocol.http2 import MAX_STREAMS
 from proxyfw.protocol.permessage_deflate import Deflate
 from proxyfw.protocol.websocket import Close, Event, Fragment, Ping, Pong, WebSocketCodec
 from proxyfw.testing import End, Origin, World, world
@@ -180,6 +181,7 @@ async def test_the_same_flow_whatever_the_versions(versions: tuple[str, str]) ->
         else:
             assert b"\r\nSec-WebSocket-Accept: " + ACCEPT + b"\r\n" in pair.answer
             assert b"\r\nsec-websocket-protocol: chat\r\n" in pair.answer
+            assert b"close" not in pair.answer
         one.text("ping")
         assert await other.data() == b"ping"
         other.text("pong")
@@ -568,6 +570,30 @@ async def test_many_sockets_share_both_connections() -> None:
             client.text(f"number {number}")
         for number, (_, server) in enumerate(sockets):
             assert await server.data() == b"number %d" % number
+        assert len(w.network.dialled) == 1
+
+
+async def test_sockets_that_are_closed_make_room_for_others() -> None:
+    """More of them, one after the other, than a connection may have at a time, and a request after all."""
+    async with world(ssl_insecure=True) as w:
+        pair = Pair(w, (H2, H2))
+        await pair.ask()
+        assert isinstance(pair.client, H2Client)
+        assert isinstance(pair.server, H2Origin)
+        for number in range(MAX_STREAMS + 5):
+            client, server = await pair.accept()
+            one, other = (client, server) if number % 2 else (server, client)
+            one.send(Close(1000))
+            assert await other.closed() == Close(1000)
+            assert await one.event() == Close(1000)
+            one.end.close()
+            pair.client_stream = pair.client.ask(connect(), end=False)
+            pair.server_stream, _ = await pair.server.asked()
+        await pair.accept()
+        request = pair.client.ask()
+        pair.server_stream, _ = await pair.server.asked()
+        pair.server.answer(pair.server_stream, b"hi")
+        assert (await pair.client.whole(request)).body == b"hi"
         assert len(w.network.dialled) == 1
 
 
