@@ -73,6 +73,3 @@ def _pair(data: ClientHelloData | TlsData) -> Pair:
     client, server = data.client, data.server
     host = client.sni or (server.address[0] if server and server.address else "")
     return (client.peername or ("",))[0], host
-
-
-addons = [SslPassthrough()]
