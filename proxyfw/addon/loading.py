@@ -6,6 +6,7 @@ import difflib
 import inspect
 import logging
 from collections.abc import Callable, Iterable
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
 
@@ -44,9 +45,13 @@ class Loader:
 
 def installed() -> dict[str, EntryPoint]:
     """The addons that installed packages offer, by name, sorted."""
-    return {
-        entry.name: entry for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name)
-    }
+    return {entry.name: entry for entry in sorted(_entries(), key=lambda entry: entry.name)}
+
+
+@cache
+def _entries() -> tuple[EntryPoint, ...]:
+    """They are read from files of every package there is, so once is enough."""
+    return tuple(entry_points(group=ENTRY_POINTS))
 
 
 def load_installed(name: str) -> object:

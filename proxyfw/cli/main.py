@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import click
 
 from . import addons, cert, hooks, terminal
@@ -53,5 +55,6 @@ program.add_command(hooks.hooks)
 
 def main() -> None:
     """The console script."""
+    gc.disable()  # what is imported from now on will never be garbage; `run` enables it
     terminal.prepare()
     program(prog_name="proxyfw")

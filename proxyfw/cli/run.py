@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import TYPE_CHECKING
 
 from proxyfw.core import settings as core_settings
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 def run(settings: Settings) -> int:
     """Run and return the exit code. Raises ProxyfwError if the proxy cannot start."""
+    gc.freeze()
+    gc.enable()
     names, options = settings.addon_names(), settings.options()
     core_settings.declare(options)
     if options.workers < 1:

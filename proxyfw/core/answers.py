@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
 from http import HTTPStatus
 
 from proxyfw.http import Headers
@@ -18,6 +17,8 @@ def error_answer(status: int, message: str, request_headers: Headers | None = No
     """A complete answer that names the reason; a page for those who ask for HTML, else plain text."""
     title = f"{status} {reason_of(status)}"
     if request_headers is not None and "text/html" in request_headers.get("accept", ""):
+        from html import escape  # knows all entities by name
+
         kind, text = b"text/html", _PAGE.format(title=escape(title), message=escape(message))
     else:
         kind, text = b"text/plain", f"{title}\n{message}\n"

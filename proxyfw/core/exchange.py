@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from proxyfw import flow as model
 from proxyfw import hookspecs
@@ -37,7 +37,10 @@ from .fetch import Fetch, OriginStream
 from .hold import Holder
 from .scope import Scope
 from .settings import Settings
-from .upgrade import Codecs, websocket_codecs
+from .upgrade import websocket_codecs
+
+if TYPE_CHECKING:
+    from .upgrade import Codecs
 
 log = logging.getLogger("proxyfw")
 

@@ -1,23 +1,24 @@
-"""HTTP/2 to origins: which of them speak it, and one connection to each for the requests of all clients."""
+"""HTTP/2 to origins: which of them speak it, and who waits for whose connection."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
+from typing import TYPE_CHECKING
 
 from proxyfw.connection import Client, Server
 from proxyfw.exceptions import ConnectError, ConnectionProblem, PeerGone
 from proxyfw.http import Request
-from proxyfw.net.http2_roles import ClientConnection
-from proxyfw.net.http2_stream import Http2Stream
-from proxyfw.net.tls import TlsWire
 from proxyfw.net.wire import Wire
-from proxyfw.protocol.http2 import VERSION, Codec, ErrorCodes
+from proxyfw.protocol.http2_names import VERSION
 
 from .heads import upgrades
 from .house import House
 from .upgrade import asks_for_websocket
+
+if TYPE_CHECKING:
+    from .http2_origin import OriginConnection, OriginStream
 
 HTTP1 = (b"http/1.1",)
 HTTP2 = (b"h2", b"http/1.1")
@@ -31,72 +32,6 @@ _MEMORY = 4096
 
 Key = tuple[Hashable, ...]
 Dialled = tuple[Server, Wire]
-
-
-class OriginStream(Http2Stream):
-    """One request's part of a connection to an origin; a `proxyfw.core.fetch.OriginStream`."""
-
-    __slots__ = ("_origin",)
-
-    def __init__(self, connection: OriginConnection, reused: bool) -> None:
-        super().__init__(connection, 0, reused)
-        self._origin = connection
-
-    @property
-    def server(self) -> Server:
-        return self._origin.server
-
-    def lose(self, reason: ConnectionProblem) -> None:
-        if isinstance(reason, PeerGone) and reason.code == ErrorCodes.HTTP_1_1_REQUIRED:
-            self._origin.insist_on_http1()
-        super().lose(reason)
-
-
-class OriginConnection(ClientConnection):
-    """An HTTP/2 connection to *server*, found under *key*; *client* was the first to need it."""
-
-    __slots__ = ("_client", "_house", "_of", "key", "server")
-
-    def __init__(
-        self, house: House, of: Multiplex, key: Key, client: Client, server: Server, wire: Wire
-    ) -> None:
-        self.key = key
-        self.server = server
-        self._client = client
-        self._house = house
-        self._of = of
-        settings = house.settings
-        super().__init__(
-            wire,
-            Codec(client=True, max_head_size=settings.max_head_size),
-            house.watch,
-            house.patience_with_origins,
-            keepalive=settings.http2_ping_keepalive,
-            keep=settings.pool_idle_timeout,
-        )
-
-    def insist_on_http1(self) -> None:
-        """The origin wants to be asked in HTTP/1.1, at least for some of what it has."""
-        self._of.avoid(self.key)
-
-    def _stream(self) -> OriginStream:
-        return OriginStream(self, self._served)
-
-    def _left(self, stream: Http2Stream) -> None:
-        if not self._served and isinstance(self.wire, TlsWire) and self.server.address:
-            host, port = self.server.address
-            self._house.origin_contexts.remember(self.wire.ssl, host, port, self.server.sni)
-        super()._left(stream)
-
-    def _retire(self) -> None:
-        self._of.forget(self)
-        super()._retire()
-
-    def _lose(self, reason: ConnectionProblem) -> None:
-        if not self.gone:
-            self._of.forget(self)
-            self._of.lost(self._house, self.server, self._client)
-        super()._lose(reason)
 
 
 class Multiplex:
@@ -141,16 +76,13 @@ class Multiplex:
         try:
             if connection.full:
                 async with asyncio.timeout(_TURN_PATIENCE):
-                    stream = await connection.open()
-            else:
-                stream = await connection.open()
+                    return await connection.open()
+            return await connection.open()
         except PeerGone:
             return None
         except TimeoutError:
             self.forget(connection)  # it goes on with what it has
             return None
-        assert isinstance(stream, OriginStream)
-        return stream
 
     async def dial(self, key: Key, client: Client, dial: Callable[[], Awaitable[Dialled]]) -> Dialled | None:
         """Connect with *dial* for *client*; what came of it, or None if `open` may have something now.
@@ -178,6 +110,8 @@ class Multiplex:
     def _sort(self, key: Key, client: Client, server: Server, wire: Wire) -> Dialled | None:
         """Keep the connection here if HTTP/2 was agreed on, else give it back."""
         if server.alpn == b"h2" if server.tls else server.alpn_offers == CLEARTEXT:
+            from .http2_origin import OriginConnection  # h2 is not light, and many do without
+
             before = self._shared.get(key)
             self._shared[key] = connection = OriginConnection(self._house, self, key, client, server, wire)
             connection.start()

@@ -6,14 +6,12 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from proxyfw.connection import Client
 from proxyfw.exceptions import PeerGone, ProtocolError
 from proxyfw.net.http2_roles import ServerConnection
 from proxyfw.net.http2_stream import Http2Stream
-from proxyfw.net.tls import TlsWire
-from proxyfw.net.wire import Lobby, Wire
+from proxyfw.net.wire import Wire
 from proxyfw.protocol.events import RequestHead
-from proxyfw.protocol.http2 import PREFACE, Codec
+from proxyfw.protocol.http2 import Codec
 
 from .answers import error_answer
 from .house import House
@@ -22,27 +20,6 @@ log = logging.getLogger("proxyfw")
 
 Answer = Callable[[Http2Stream, RequestHead], Awaitable[None]]
 """Tells the story of a request on a stream. Raises ProtocolError."""
-
-
-async def speaks_http2(house: House, client: Client, wire: Wire) -> bool:
-    """Whether *client* goes on in HTTP/2 on *wire*: by agreement, or by prior knowledge. RFC 9113 section 3.
-
-    ``Upgrade: h2c`` is not answered: RFC 9113 has no such thing any more, and it could always be ignored.
-    """
-    if isinstance(wire, TlsWire) and client.alpn == b"h2":
-        return True
-    lobby = wire.receiver
-    assert isinstance(lobby, Lobby)
-    if not house.settings.http2 or not lobby.data:
-        return False
-    try:
-        async with asyncio.timeout(house.settings.head_timeout):
-            while len(lobby.data) < len(PREFACE) and PREFACE.startswith(lobby.data):
-                if not await lobby.more():
-                    break
-    except TimeoutError:
-        return False
-    return lobby.data.startswith(PREFACE)
 
 
 class Parallel:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 from proxyfw import flow as model
 from proxyfw import hookspecs
@@ -17,9 +18,12 @@ from proxyfw.protocol.events import Event, RequestHead
 from proxyfw.protocol.http1 import ClientCodec
 
 from .house import House
-from .multiplex import CLEARTEXT, HTTP1, Key, Multiplex, OriginStream
+from .multiplex import CLEARTEXT, HTTP1, Key, Multiplex
 from .origin_tls import secure
 from .upstream import authority_of, authorization, enter, refuse_407, takes_requests
+
+if TYPE_CHECKING:
+    from .http2_origin import OriginStream
 
 _MAX_IDLE_PER_HOST = 64
 _MOST_DIALS = 4

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from proxyfw import flow as model
 from proxyfw import hookspecs
@@ -13,7 +13,6 @@ from proxyfw.connection import Client, ConnectionState, Server
 from proxyfw.exceptions import ConnectionProblem, PeerGone, ProtocolError
 from proxyfw.hookspecs import NextLayer
 from proxyfw.http import HTTPFlow
-from proxyfw.net.http2_stream import Http2Stream
 from proxyfw.net.peer import Peer, Stream
 from proxyfw.net.tls import TlsWire
 from proxyfw.net.wire import Address, Lobby, Wire
@@ -32,14 +31,17 @@ from .house import House
 from .intercept import consider, intercept, read_hello
 from .linger import linger
 from .modes import Mode, Target
-from .multiplex import CLEARTEXT, OriginStream
-from .parallel import Parallel, speaks_http2
+from .multiplex import CLEARTEXT
 from .pool import OriginPeer, Pool, disconnected
 from .reverse import ReverseRoute
-from .sniff import sniff
+from .sniff import sniff, speaks_http2
 from .socks import Welcome
 from .tcp import join, not_reached
-from .websocket import WebSocket
+
+if TYPE_CHECKING:
+    from proxyfw.net.http2_stream import Http2Stream
+
+    from .parallel import Parallel
 
 log = logging.getLogger("proxyfw")
 
@@ -209,6 +211,8 @@ class Session:
             peer.next_cycle()
 
     async def _serve_in_parallel(self, wire: Wire, route: Route | None) -> None:
+        from .parallel import Parallel  # h2 is not light, and there may be nobody who speaks HTTP/2
+
         if route and not isinstance(wire, TlsWire) and not isinstance(route, ReverseRoute):
             route = replace(route, alpn_offers=CLEARTEXT)  # who knew beforehand, knew it of the origin
 
@@ -233,20 +237,25 @@ class Session:
         house, origin = self._house, exchange.switched
         if origin is None:
             return False
-        assert isinstance(origin, OriginPeer | OriginStream)
+        if not isinstance(origin, OriginPeer):
+            from .http2_origin import OriginStream
+
+            assert isinstance(origin, OriginStream)
         one, other = client.detach().wire, origin.detach().wire
         try:
             if exchange.websocket is None:
                 await join(house, one, other, origin.server, self.client, True)
             else:
+                from .websocket import WebSocket  # as its codecs, only now
+
                 ours, theirs = exchange.websocket
                 calls = house.addons.calls
                 await WebSocket(house, calls, exchange.flow, (one, ours), (other, theirs)).run()
         finally:
-            if isinstance(origin, OriginStream):
-                origin.release()
-            else:
+            if isinstance(origin, OriginPeer):
                 disconnected(house, origin.server, self.client)
+            else:
+                origin.release()
         return True
 
     def _new_exchange(

@@ -1,4 +1,4 @@
-"""Who speaks first in a tunnel, and what: the client's first bytes tell, or the server breaks the silence."""
+"""Who speaks first, and what: the client's first bytes tell, or in a tunnel the server breaks the silence."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import logging
 
 from proxyfw.connection import Client, Server
 from proxyfw.exceptions import ConnectionProblem, PeerGone
-from proxyfw.net.wire import Lobby
+from proxyfw.net.tls import TlsWire
+from proxyfw.net.wire import Lobby, Wire
 from proxyfw.protocol.detect import Speech, detect
+from proxyfw.protocol.http2_names import PREFACE
 
 from .house import House
 from .pool import Pool
@@ -32,6 +34,27 @@ async def sniff(house: House, pool: Pool, lobby: Lobby, server: Server, client: 
     if speech is not Speech.OTHER:
         lobby.data = lobby.data.lstrip(b"\r\n")
     return speech
+
+
+async def speaks_http2(house: House, client: Client, wire: Wire) -> bool:
+    """Whether *client* goes on in HTTP/2 on *wire*: by agreement, or by prior knowledge. RFC 9113 section 3.
+
+    ``Upgrade: h2c`` is not answered: RFC 9113 has no such thing any more, and it could always be ignored.
+    """
+    if isinstance(wire, TlsWire) and client.alpn == b"h2":
+        return True
+    lobby = wire.receiver
+    assert isinstance(lobby, Lobby)
+    if not house.settings.http2 or not lobby.data:
+        return False
+    try:
+        async with asyncio.timeout(house.settings.head_timeout):
+            while len(lobby.data) < len(PREFACE) and PREFACE.startswith(lobby.data):
+                if not await lobby.more():
+                    break
+    except TimeoutError:
+        return False
+    return lobby.data.startswith(PREFACE)
 
 
 async def _first_words(house: House, lobby: Lobby, patience: float) -> Speech | None:

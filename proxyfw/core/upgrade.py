@@ -6,12 +6,18 @@ Each side has its own agreement, since an addon may have changed either head on 
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
 
 from proxyfw.exceptions import ProtocolError
 from proxyfw.http import Request
 from proxyfw.protocol.events import RawHeaders
 from proxyfw.protocol.permessage_deflate import agreed
-from proxyfw.protocol.websocket import WebSocketCodec
+
+if TYPE_CHECKING:
+    from proxyfw.protocol.websocket import WebSocketCodec
+
+    Codecs = tuple[WebSocketCodec, WebSocketCodec]
+    """Towards the client, and towards the origin."""
 
 log = logging.getLogger("proxyfw")
 
@@ -25,10 +31,6 @@ def asks_for_websocket(request: Request) -> bool:
     )
 
 
-Codecs = tuple[WebSocketCodec, WebSocketCodec]
-"""Towards the client, and towards the origin."""
-
-
 def websocket_codecs(
     request: Request, accepted: RawHeaders, answered: RawHeaders, limit: float
 ) -> Codecs | None:
@@ -39,6 +41,8 @@ def websocket_codecs(
     """
     if request.headers.get("upgrade", "").lower() != "websocket" or not _is_websocket(accepted):
         return None
+    from proxyfw.protocol.websocket import WebSocketCodec  # wsproto is not light, and seldom needed
+
     try:
         return WebSocketCodec(False, agreed(answered), limit), WebSocketCodec(True, agreed(accepted), limit)
     except ProtocolError as e:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Self
 
@@ -191,6 +190,8 @@ class Message:
         content = self.get_content(strict=False)
         if content is None:
             raise TypeError("the content of this message is not available, so there is no JSON to read")
+        import json  # most programs that read JSON have it; the proxy alone does without
+
         return json.loads(content, **options)
 
     def decode(self, strict: bool = True) -> None:

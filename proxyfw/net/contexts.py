@@ -9,11 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import certifi
-import service_identity
 from cryptography import x509
 from OpenSSL import SSL, crypto
-from service_identity import cryptography as identity
 
 from proxyfw.certs import Leaf
 from proxyfw.exceptions import CertificateError, TlsError
@@ -166,6 +163,9 @@ class OriginContexts:
             raise TlsError("it showed no certificate")
         if (cert, name) in self._accepted:
             return
+        import service_identity  # not light, and its time comes with the first origin
+        from service_identity import cryptography as identity
+
         try:
             if is_ip(name):
                 identity.verify_certificate_ip_address(cert, name)
@@ -224,7 +224,7 @@ class OriginContexts:
         file, directory = _own_roots(self._trust)
         if not file and not directory:
             system = ssl.get_default_verify_paths()
-            file, directory = system.cafile or certifi.where(), system.capath
+            file, directory = system.cafile or _bundled_roots(), system.capath
         try:
             context.load_verify_locations(file, directory)
         except SSL.Error as e:
@@ -233,6 +233,12 @@ class OriginContexts:
             store = context.get_cert_store()
             assert store
             store.set_flags(crypto.X509StoreFlags.CRL_CHECK)
+
+
+def _bundled_roots() -> str:
+    import certifi  # most systems have their own
+
+    return certifi.where()
 
 
 def _own_roots(trust: Trust) -> tuple[str | None, str | None]:

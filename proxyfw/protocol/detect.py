@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from enum import Enum
 
-from .http2 import PREFACE
+from .http2_names import PREFACE
 from .tls import starts_like_tls
 
 

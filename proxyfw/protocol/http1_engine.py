@@ -10,13 +10,9 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Protocol
 
-import h11
-
 from proxyfw.exceptions import ProtocolError
 from proxyfw.protocol.events import RawHeaders
 from proxyfw.protocol.http1_head import CHUNKED, UNDECLARED, quote, write_fields
-
-_H11_END = h11.EndOfMessage()
 
 
 class Engine(Protocol):
@@ -43,52 +39,6 @@ class Engine(Protocol):
 
 NewEngine = Callable[[bool], Engine]
 """Makes an engine; True for the server's side of the connection."""
-
-
-class H11Engine:
-    """Framing by h11, the reference."""
-
-    __slots__ = ("_connection", "_server", "complete", "rest")
-
-    def __init__(self, server: bool) -> None:
-        self._connection = h11.Connection(h11.SERVER if server else h11.CLIENT)
-        self._server = server
-        self.complete = False
-        self.rest = b""
-
-    def expect(self, length: int, old: bool) -> None:
-        if self._server:
-            lines = b"GET / HTTP/1.0\r\n" if old else b"GET / HTTP/1.1\r\nhost:\r\n"
-            head = _surrogate_head(lines, length or UNDECLARED)
-        else:
-            head = _surrogate_head(b"HTTP/1.1 200 \r\n", length)
-        self._connection.receive_data(head)
-        self._connection.next_event()
-
-    def read(self, data: bytes) -> list[bytes]:
-        connection = self._connection
-        if data:
-            connection.receive_data(data)
-        pieces: list[bytes] = []
-        try:
-            while type(event := connection.next_event()) is h11.Data:
-                pieces.append(event.data)
-        except h11.RemoteProtocolError:
-            raise BadChunk(pieces, data) from None
-        if type(event) is h11.EndOfMessage:
-            self.complete = True
-            self.rest = connection.trailing_data[0]
-        return pieces
-
-    def begin(self, length: int) -> None:
-        self._connection.send(_surrogate_response(length) if self._server else _surrogate_request(length))
-
-    def write(self, data: bytes, out: list[bytes]) -> None:
-        out += self._connection.send_with_data_passthrough(h11.Data(data=data)) or ()
-
-    def end(self, trailers: RawHeaders, out: list[bytes]) -> None:
-        end = h11.EndOfMessage(headers=trailers) if trailers else _H11_END
-        out += self._connection.send_with_data_passthrough(end) or ()
 
 
 class LlhttpEngine:
@@ -170,15 +120,17 @@ preferred = "auto"
 def engine_named(name: str | None = None) -> NewEngine:
     """The engine for ``auto``, ``h11`` or ``httptools``. Raises ImportError if the last is not installed."""
     name = name or preferred
-    if name == "h11":
-        return H11Engine
-    try:
-        _llhttp_parser(True)
-    except ImportError:
-        if name == "auto":
-            return H11Engine
-        raise
-    return LlhttpEngine
+    if name != "h11":
+        try:
+            _llhttp_parser(True)
+        except ImportError:
+            if name != "auto":
+                raise
+        else:
+            return LlhttpEngine
+    from .http1_h11 import H11Engine  # not light: a stand-in for those that have the other
+
+    return H11Engine
 
 
 @lru_cache
@@ -200,25 +152,3 @@ _LLHTTP_HEAD = {
     True: b"POST / HTTP/1.1\r\nhost:x\r\ntransfer-encoding: chunked\r\n\r\n",
     False: b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n",
 }
-
-
-def _surrogate_framing(length: int) -> list[tuple[bytes, bytes]]:
-    if length == CHUNKED:
-        return [(b"transfer-encoding", b"chunked")]
-    return [] if length == UNDECLARED else [(b"content-length", b"%d" % length)]
-
-
-@lru_cache(maxsize=1024)
-def _surrogate_head(first_lines: bytes, length: int) -> bytes:
-    """A head for h11 that declares *length* and nothing else."""
-    return b"".join([first_lines, *(b"%b: %b\r\n" % field for field in _surrogate_framing(length)), b"\r\n"])
-
-
-@lru_cache(maxsize=1024)
-def _surrogate_request(length: int) -> h11.Request:
-    return h11.Request(method=b"GET", target=b"/", headers=[(b"host", b""), *_surrogate_framing(length)])
-
-
-@lru_cache(maxsize=1024)
-def _surrogate_response(length: int) -> h11.Response:
-    return h11.Response(status_code=200, headers=_surrogate_framing(length))

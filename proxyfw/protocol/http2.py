@@ -28,15 +28,15 @@ from proxyfw.protocol.events import (
 )
 from proxyfw.protocol.http1_head import UNDECLARED
 from proxyfw.protocol.http2_facts import ANSWERABLE, Fact, Failure, Found, GoAway, Malformed, PingAck, name_of
-from proxyfw.protocol.http2_fields import VERSION, read_request, read_response, read_trailers
+from proxyfw.protocol.http2_fields import read_request, read_response, read_trailers
 from proxyfw.protocol.http2_gate import (
-    PREFACE,
     Admitted,
     Budget,
     ConnectionFault,
     FrameGate,
     StreamFault,
 )
+from proxyfw.protocol.http2_names import PREFACE, VERSION
 from proxyfw.protocol.http2_outbox import Outbox
 from proxyfw.protocol.http2_setup import (
     CONNECTION_WINDOW,

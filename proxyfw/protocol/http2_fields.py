@@ -22,10 +22,8 @@ from proxyfw.protocol.http1_head import (
     write_fields,
 )
 from proxyfw.protocol.http2_hpack import HIDDEN_LENGTH, Sensitive
+from proxyfw.protocol.http2_names import VERSION
 from proxyfw.protocol.http2_websocket import PROTOCOL, connect_fields
-
-VERSION = b"HTTP/2.0"
-"""How flows name the version, as those of other proxies do."""
 
 _REQUEST_PSEUDO = frozenset({b":method", b":scheme", b":authority", b":path"})
 _EXTENDED = _REQUEST_PSEUDO | {b":protocol"}

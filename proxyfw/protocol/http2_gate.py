@@ -28,9 +28,7 @@ from hyperframe.frame import (
 
 from proxyfw.protocol.http1_head import quote
 from proxyfw.protocol.http2_facts import GoAway
-
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-"""What a client sends first. RFC 9113 section 3.4."""
+from proxyfw.protocol.http2_names import PREFACE
 
 _HEAD = struct.Struct(">HBBBL")
 _HEAD_SIZE = 9

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from proxyfw.exceptions import ProtocolError
 from proxyfw.protocol.events import END, Data, Event, RequestHead, ResponseHead, Trailers
 from proxyfw.protocol.http1 import ClientCodec, ServerCodec
-from proxyfw.protocol.http1_engine import H11Engine, LlhttpEngine, NewEngine
+from proxyfw.protocol.http1_engine import LlhttpEngine, NewEngine
+from proxyfw.protocol.http1_h11 import H11Engine
 
 pytest.importorskip("httptools")
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Set
 
 import pluggy
 
-from proxyfw import ctx, flowfilter
+from proxyfw import ctx
 from proxyfw.addonmanager import Loader
 from proxyfw.exceptions import FilterError, OptionsError
 from proxyfw.flow import Flow
@@ -47,6 +47,8 @@ def load(loader: Loader) -> None:
 def configure(updated: Set[str]) -> None:
     """Refuse a filter that cannot be read."""
     if "dumper_filter" in updated and ctx.options.dumper_filter:
+        from proxyfw import flowfilter  # only those who choose pay for the language
+
         try:
             flowfilter.parse(ctx.options.dumper_filter)
         except FilterError as problem:
@@ -58,13 +60,19 @@ def flow_end(flow: Flow) -> None:
     """Print the flow: after every other addon, so that it is what was sent."""
     options = ctx.options
     detail, wanted = options.flow_detail, options.dumper_filter
-    if not detail or is_open_tunnel(flow) or (wanted and not flowfilter.match(wanted, flow)):
+    if not detail or is_open_tunnel(flow) or (wanted and not _fits(wanted, flow)):
         return
     if detail == ONE_LINE:
         screen.put(line(flow, screen.look()) + "\n")
     else:
         lines = with_details(flow, detail, options.content_view_lines_cutoff, screen.look())
         screen.put("\n".join(lines) + "\n")
+
+
+def _fits(wanted: str, flow: Flow) -> bool:
+    from proxyfw import flowfilter
+
+    return flowfilter.match(wanted, flow)
 
 
 def done() -> None:
