@@ -7,6 +7,7 @@ is refused. RFC 9110 section 5, RFC 9112 sections 2 to 6.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from proxyfw.exceptions import LocalProtocolError, ProtocolError
 from proxyfw.protocol.events import RawHeaders
@@ -169,6 +170,7 @@ def split_target(method: bytes, target: bytes) -> tuple[bytes, bytes, bytes]:
     return scheme.lower(), authority, path
 
 
+@lru_cache(maxsize=1024)  # the same few hosts, over and over
 def _check_authority(authority: bytes, *, port_needed: bool = False) -> None:
     if b"@" in authority:
         # Not quoted: what stands before the @ may be a password.

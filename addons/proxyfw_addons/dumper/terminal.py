@@ -13,7 +13,7 @@ from proxyfw.log import in_one_piece
 
 from .look import Look, count
 
-PAUSE = 0.02
+PAUSE = 0.05
 """Seconds between two writes; without it two threads would change places for every flow."""
 
 
