@@ -11,7 +11,7 @@ from proxyfw.exceptions import ProtocolError
 from proxyfw.http import Headers, Message, Request, Response
 from proxyfw.model.status import reason as reason_phrase
 from proxyfw.protocol.events import END, Data, Event, RawHeaders, RequestHead, ResponseHead, Trailers
-from proxyfw.protocol.fields import notable
+from proxyfw.protocol.fields import KnownFields, notable
 from proxyfw.protocol.http1_head import has_token
 from proxyfw.protocol.permessage_deflate import understood
 
@@ -161,10 +161,24 @@ def _upgrades(found: dict[bytes, bytes]) -> bool:
 def _end_to_end(
     fields: RawHeaders, found: dict[bytes, bytes], stoppers: frozenset[bytes], upgrade: bool
 ) -> RawHeaders:
-    """*fields* without those for this hop; the very list if there are none. *found*: the notable ones."""
-    stopped = stoppers.intersection(found)
-    if not stopped:
+    """*fields* without those for this hop; the very list if there are none. *found*: the notable ones.
+
+    It is not to be changed: messages whose fields are the same share it.
+    """
+    if stoppers.isdisjoint(found):
         return fields
+    if type(fields) is not KnownFields or not fields.unchanged:
+        return _kept(fields, found, stoppers, upgrade)
+    derived, way = fields.block.derived, (stoppers, upgrade)
+    if (kept := derived.get(way)) is None:
+        kept = derived[way] = KnownFields(_kept(fields, found, stoppers, upgrade))
+    return kept
+
+
+def _kept(
+    fields: RawHeaders, found: dict[bytes, bytes], stoppers: frozenset[bytes], upgrade: bool
+) -> RawHeaders:
+    stopped = stoppers.intersection(found)
     for name in (b"connection", b"proxy-connection"):
         if name in found:
             stopped |= {token.strip().lower() for token in found[name].split(b",")} - _NEVER_STOPPED

@@ -17,31 +17,47 @@ _ordinary: set[bytes] = set()
 """Names, exactly as they were spelled, that are not notable: looking one up is cheaper than lowering it."""
 
 
+class Block:
+    """Fields that nobody changes, and what has been found out about them: once, however often they come."""
+
+    __slots__ = ("_text", "derived", "fields", "framing", "notable")
+
+    def __init__(self, fields: RawHeaders) -> None:
+        self.fields = fields
+        self.notable = _notable(fields)
+        self.framing: tuple[bytes, tuple[int, bool, bool, bool]] | None = None
+        """What `proxyfw.protocol.http1` makes of them, for a version of HTTP."""
+        self.derived: dict[object, KnownFields] = {}
+        """What others have made of these fields, by what they have done; not to be changed either."""
+        self._text: bytes | None = None
+
+    @property
+    def text(self) -> bytes:
+        """Each as a line."""
+        if self._text is None:
+            self._text = b"".join([b"%b: %b\r\n" % field for field in self.fields])
+        return self._text
+
+
 class KnownFields(list[tuple[bytes, bytes]]):
     """Fields as they were read: while nobody changes the list, they need not be looked at again.
 
-    *fields*: a list that nobody changes; *found*: what is `notable` in it, if that is known.
+    *fields*: names and values that may stand in a head, in a list that nobody changes.
     """
 
-    __slots__ = ("_found", "_read")
+    __slots__ = ("block",)
 
-    def __init__(self, fields: RawHeaders, found: dict[bytes, bytes] | None = None) -> None:
+    def __init__(self, fields: RawHeaders, block: Block | None = None) -> None:
         super().__init__(fields)
-        self._read = fields
-        self._found = _notable(fields) if found is None else found
+        self.block = block or Block(fields)
 
     def again(self) -> KnownFields:
         """The same fields, as they were read once more."""
-        return KnownFields(self._read, self._found)
+        return KnownFields(self.block.fields, self.block)
 
     @property
     def unchanged(self) -> bool:
-        return self._read == self  # compares pairs by identity first
-
-    @property
-    def notable(self) -> dict[bytes, bytes]:
-        """As `notable` has it; not to be changed."""
-        return self._found if self._read == self else _notable(self)
+        return self.block.fields == self  # compares pairs by identity first
 
 
 def notable(fields: RawHeaders) -> dict[bytes, bytes]:
@@ -49,7 +65,9 @@ def notable(fields: RawHeaders) -> dict[bytes, bytes]:
 
     What is returned may be shared, so it is not to be changed.
     """
-    return fields.notable if type(fields) is KnownFields else _notable(fields)
+    if type(fields) is KnownFields and fields.block.fields == fields:
+        return fields.block.notable
+    return _notable(fields)
 
 
 def _notable(fields: RawHeaders) -> dict[bytes, bytes]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from proxyfw.exceptions import LocalProtocolError, ProtocolError
 from proxyfw.protocol.events import END, Data, Event, Informational, RawHeaders, RequestHead, ResponseHead
-from proxyfw.protocol.fields import notable
+from proxyfw.protocol.fields import Block, notable
 from proxyfw.protocol.http1_buffer import HeadBuffer
 from proxyfw.protocol.http1_codec import Codec
 from proxyfw.protocol.http1_engine import NewEngine
@@ -27,7 +27,6 @@ from proxyfw.protocol.http1_head import (
     parse_request_line,
     parse_status_line,
     quote,
-    split_target,
     write_fields,
 )
 
@@ -78,30 +77,24 @@ class ServerCodec(Codec):
         found = self._head.feed(data)
         if found is None:
             return
-        (method, target, version), headers, rest = found
-        scheme, authority, path = split_target(method, target)
-        known = headers.notable
-        check_host(headers, known)
-        length = body_length(known, version)
-        if method == b"CONNECT" and length not in (0, UNDECLARED):
+        (method, version, scheme, authority, path), headers, rest = found
+        framing = headers.block.framing
+        if framing is None or framing[0] != version:
+            framing = headers.block.framing = version, _request_framing(headers.block, version)
+        length, self._closing, upgrade, expects = framing[1]
+        if method == b"CONNECT" and length:
             raise ProtocolError("a CONNECT request has no body")
         events.append(RequestHead(method, path, headers, version, scheme, authority))
         self._method = method
-        self._note_request(known, version)
-        # Without a declared length a request has no body. RFC 9112 section 6.3
-        self._start_body(0 if length == UNDECLARED else length, self._old, rest, events)
+        self._old = version != b"HTTP/1.1"
+        if not self._old:
+            self._upgrade, self._expects_continue = upgrade, expects
+        self._start_body(length, self._old, rest, events)
 
     def _read_body(self, data: bytes, events: list[Event]) -> None:
         if data:
             self._expects_continue = False
         super()._read_body(data, events)
-
-    def _note_request(self, known: dict[bytes, bytes], version: bytes) -> None:
-        self._closing = not keeps_alive(known, version)
-        self._old = version != b"HTTP/1.1"
-        if not self._old:
-            self._upgrade = b"upgrade" in known
-            self._expects_continue = has_token(known.get(b"expect"), b"100-continue")
 
     def _send_head(self, event: Event, rest: Sequence[Event], out: list[bytes]) -> None:
         if not isinstance(event, (ResponseHead, Informational)):
@@ -183,6 +176,17 @@ class ServerCodec(Codec):
         return b""
 
 
+def _request_framing(block: Block, version: bytes) -> tuple[int, bool, bool, bool]:
+    """Length, and whether it closes, upgrades, expects 100 (Continue). Raises ProtocolError."""
+    known = block.notable
+    check_host(block.fields, known)
+    length = body_length(known, version)
+    if length == UNDECLARED:
+        length = 0  # RFC 9112 section 6.3
+    expects = has_token(known.get(b"expect"), b"100-continue")
+    return length, not keeps_alive(known, version), b"upgrade" in known, expects
+
+
 def _without_framing(headers: RawHeaders) -> bytes:
     framing = (b"content-length", b"transfer-encoding")
     return write_fields([field for field in headers if field[0].lower() not in framing])
@@ -243,14 +247,15 @@ class ClientCodec(Codec):
             (version, status, reason), headers, data = found
             if status >= 200 or status == 101:
                 head = ResponseHead(status, headers, reason, version)
-                self._read_response(head, headers.notable, data, events)
+                self._read_response(head, headers.block, data, events)
                 return
             events.append(Informational(status, headers, reason, version))
 
-    def _read_response(
-        self, head: ResponseHead, known: dict[bytes, bytes], rest: bytes, events: list[Event]
-    ) -> None:
-        length = body_length(known, head.version)
+    def _read_response(self, head: ResponseHead, block: Block, rest: bytes, events: list[Event]) -> None:
+        framing = block.framing
+        if framing is None or framing[0] != head.version:
+            framing = block.framing = head.version, _response_framing(block.notable, head.version)
+        length, closes, *_ = framing[1]
         if head.status == 101 and not self._upgrade:
             raise ProtocolError("answered 101 to a request without Upgrade")
         events.append(head)
@@ -261,7 +266,7 @@ class ClientCodec(Codec):
             return
         if head.status in (204, 304) or self._method == b"HEAD":
             length = 0
-        if length == UNDECLARED or not keeps_alive(known, head.version):
+        if length == UNDECLARED or closes:
             self._closing = True
         self._start_body(length, False, rest, events)
 
@@ -300,3 +305,8 @@ class ClientCodec(Codec):
             target = head.target
         check_target(head.method, target)
         return target
+
+
+def _response_framing(known: dict[bytes, bytes], version: bytes) -> tuple[int, bool, bool, bool]:
+    """As `_request_framing`; responses neither upgrade nor expect. Raises ProtocolError."""
+    return body_length(known, version), not keeps_alive(known, version), False, False

@@ -32,8 +32,10 @@ class HeadBuffer(Generic[Line]):
         "_line_is_good",
         "_parse_line",
         "_prefix",
-        "_previous",
         "_previous_block",
+        "_previous_fields",
+        "_previous_head",
+        "_previous_line",
         "_searched",
         "_skip",
         "max_size",
@@ -47,8 +49,9 @@ class HeadBuffer(Generic[Line]):
         self._prefix = prefix
         self._skip = skip_empty_lines
         # Who keeps a connection tends to repeat what it says on it.
+        self._previous_head: bytes | None = None
         self._previous_block = b""
-        self._previous = KnownFields([])
+        self._previous_fields = KnownFields([])
         self._start_over()
 
     def __len__(self) -> int:
@@ -85,20 +88,21 @@ class HeadBuffer(Generic[Line]):
             return None
         head = bytes(source[: end + 2])
         rest = bytes(source[end + 4 :])
+        if head != self._previous_head:
+            self._read(head, source)
+        if self._held or self._empty_lines:
+            self._start_over()
+        return self._previous_line, self._previous_fields.again(), rest
+
+    def _read(self, head: bytes, source: bytes | bytearray) -> None:
         line_end = head.index(b"\r\n")
         if line_end > self.max_size // 2:
             self._check_beginning(source)
-        line = self._parse_line(head[:line_end])
-        fields = self._fields(head[line_end + 2 :])
-        if self._held or self._empty_lines:
-            self._start_over()
-        return line, fields, rest
-
-    def _fields(self, block: bytes) -> KnownFields:
+        line, block = self._parse_line(head[:line_end]), head[line_end + 2 :]
         if block != self._previous_block:
-            self._previous = KnownFields(parse_fields(block))
+            self._previous_fields = KnownFields(parse_fields(block))
             self._previous_block = block
-        return self._previous.again()
+        self._previous_line, self._previous_head = line, head
 
     def _skip_empty_lines(self, source: bytes | bytearray) -> bytes | bytearray:
         while source[:2] == b"\r\n" and self._empty_lines <= _MAX_EMPTY_LINES:

@@ -29,6 +29,7 @@ _STATUS_LINE = re.compile(rb"(HTTP/1\.[01]) ([1-9][0-9]{2})(?: (" + _TEXT + rb")
 _FIELD = re.compile(rb"^(" + _TOKEN + rb"):[ \t]*+(" + _TEXT + rb")\r\n", re.MULTILINE)
 _ONE_TOKEN = re.compile(_TOKEN)
 _ABSOLUTE = re.compile(rb"([A-Za-z][A-Za-z0-9+.\-]*+)://([^/?]*+)(.*+)", re.DOTALL)
+_PATH = re.compile(rb"/[^\x00-\x20\x7f#]*+")
 _AUTHORITY = re.compile(
     rb"(?:\[[0-9A-Za-z:.%_~\-]++\]|[^\x00-\x20\x7f\"#/:<>?@\[\\\]^`{|}]++)(?::([0-9]{1,5}))?"
 )
@@ -40,19 +41,26 @@ def quote(data: bytes | bytearray) -> str:
     return repr(bytes(data[:60])) + ("..." if len(data) > 60 else "")
 
 
-def parse_request_line(line: bytes) -> tuple[bytes, bytes, bytes]:
-    """Split a request line into method, target and version. Raises ProtocolError, 400 or 505."""
+RequestLine = tuple[bytes, bytes, bytes, bytes, bytes]
+"""Method, version, and of the target scheme, authority and path."""
+StatusLine = tuple[bytes, int, bytes]
+"""Version, status and reason."""
+
+
+def parse_request_line(line: bytes) -> RequestLine:
+    """Split a request line. Raises ProtocolError, 400 or 505."""
     match = _REQUEST_LINE.fullmatch(line)
     if match is None:
         other = _OTHER_VERSION.fullmatch(line)
         if other is not None and other[1] != b"HTTP/0.9":
             raise ProtocolError(f"{other[1].decode()} is not spoken here, only HTTP/1.0 and HTTP/1.1", 505)
         raise ProtocolError(f"expected an HTTP/1 request line, received {quote(line)}")
-    return match[1], match[2], match[3]
+    method, target, version = match.groups()
+    return method, version, *split_target(method, target)
 
 
-def parse_status_line(line: bytes) -> tuple[bytes, int, bytes]:
-    """Split a status line into version, status and reason, which may be missing. Raises ProtocolError."""
+def parse_status_line(line: bytes) -> StatusLine:
+    """Split a status line, in which the reason may be missing. Raises ProtocolError."""
     match = _STATUS_LINE.fullmatch(line)
     if match is None:
         raise ProtocolError(f"expected an HTTP/1 status line, received {quote(line)}", 502)
@@ -189,10 +197,11 @@ def trailer_fields(headers: RawHeaders) -> RawHeaders:
 
 def write_fields(headers: RawHeaders) -> bytes:
     """Return field lines as they stand. Raises LocalProtocolError that names the header at fault."""
-    if type(headers) is not KnownFields or not headers.unchanged:
-        text = b"".join([value for _, value in headers])
-        if not _are_names([name for name, _ in headers]) or len(text.translate(None, CONTROLS)) != len(text):
-            raise _field_error(headers)
+    if type(headers) is KnownFields and headers.unchanged:
+        return headers.block.text
+    text = b"".join([value for _, value in headers])
+    if not _are_names([name for name, _ in headers]) or len(text.translate(None, CONTROLS)) != len(text):
+        raise _field_error(headers)
     return b"".join([b"%b: %b\r\n" % field for field in headers])
 
 
@@ -233,6 +242,8 @@ def is_text(data: bytes) -> bool:
 
 def check_target(method: bytes, target: bytes) -> None:
     """Refuse to send a *target* that cannot stand in a request line. Raises LocalProtocolError."""
+    if _PATH.fullmatch(target) and method != b"CONNECT":
+        return
     if not target or b" " in target or b"\t" in target or not is_text(target):
         raise LocalProtocolError(
             f"request target {quote(target)} is empty or has whitespace or a control character"

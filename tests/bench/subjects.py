@@ -68,6 +68,11 @@ def absent(subject: Subject, mitmdump: str | None) -> bool:
     return (subject.name == BASE and not mitmdump) or not all(map(program, subject.needs))
 
 
+def _environment() -> dict[str, str]:
+    """Ours, but that Python may keep what it has compiled, as an installed program has."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 class Proxy:
     """*subject* as a process with a port and a folder of its own, while the ``with`` block runs."""
 
@@ -87,7 +92,7 @@ class Proxy:
         self._log = home / "log"
         with open(self._log, "wb") as log:
             self._process = subprocess.Popen(
-                shlex.split(f"{subject.command} {more}".format(**places)),
+                shlex.split(f"{subject.command} {more}".format(**places)), env=_environment(),
                 cwd=home, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         give_processor(self._process.pid)
