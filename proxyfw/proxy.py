@@ -20,6 +20,7 @@ from . import ctx
 from .addonmanager import AddonManager
 from .certs import CertStore
 from .command import CommandManager
+from .connection import shown_address
 from .core import settings as core_settings
 from .core.house import House
 from .core.listeners import Place
@@ -106,7 +107,7 @@ class Proxy:
         """What a client is told: ``http://127.0.0.1:8080``."""
         host, port = self.address
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        return f"http://{shown_address((host, port))}"
 
     @property
     def ca_cert_path(self) -> Path:
