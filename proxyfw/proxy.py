@@ -249,6 +249,8 @@ def _listening(options: Options) -> dict[str, Any]:
 def _places(options: Options) -> list[Place]:
     """Where to listen. Raises OptionsError."""
     host, port = options.listen_host, options.listen_port
+    if options.server and not options.mode:
+        raise OptionsError("mode: none is named: set mode=regular, say, or server=false not to listen")
     modes = parse_all(options.mode, host, port)
     return [(mode, mode.address(host, port)) for mode in modes] if options.server else []
 
