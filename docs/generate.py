@@ -20,7 +20,7 @@ import proxyfw
 from proxyfw import Proxy, connection, exceptions, flow, flowfilter, http, tls
 from proxyfw.addonmanager import installed
 from proxyfw.cli.main import program
-from proxyfw.hookspecs import GROUPS, HOOKS
+from proxyfw.hookspecs import GROUPS, HAND_OVER, HOOKS
 from proxyfw.options import Option
 
 PAGES = Path(__file__).parent / "reference"
@@ -83,17 +83,24 @@ def hooks_page() -> Iterator[str]:
     for group in dict.fromkeys(GROUPS.values()):
         yield f"## {group[0].upper()}{group[1:]}\n"
         for name in (name for name in HOOKS if GROUPS[name] == group):
-            yield from hook_section(name)
+            yield from hook_section(name, HOOKS[name])
+    yield "## Around a reload\n"
+    yield (
+        "Not hooks, but how an addon [hands its state](loading.md#state-across-a-reload) to its next "
+        "version. Functions of these names that take other arguments are the addon's own.\n"
+    )
+    for name, function in HAND_OVER.items():
+        yield from hook_section(name, function)
 
 
-def hook_section(name: str) -> Iterator[str]:
+def hook_section(name: str, hook: Callable[..., object]) -> Iterator[str]:
     yield f"### {name}\n"
-    parameters = inspect.signature(HOOKS[name]).parameters.values()
-    arguments = ", ".join(f"{p.name}: {p.annotation}" for p in parameters)
-    yield f"```python\ndef {name}({arguments}) -> None\n```\n"
-    if name not in called():
+    signature = inspect.signature(hook)
+    arguments = ", ".join(f"{p.name}: {p.annotation}" for p in signature.parameters.values())
+    yield f"```python\ndef {name}({arguments}) -> {signature.return_annotation}\n```\n"
+    if name in HOOKS and name not in called():
         yield "*Not called yet: it is declared so that addons can have it.*\n"
-    yield text_of(HOOKS[name]) + "\n"
+    yield text_of(hook) + "\n"
 
 
 @cache

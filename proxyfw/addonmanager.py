@@ -16,6 +16,7 @@ import pluggy
 
 from proxyfw import ctx, hookspecs
 from proxyfw.addon.calls import DONE, Calls, Hook, Implementation, run
+from proxyfw.addon.handover import hand_over_state
 from proxyfw.addon.loading import Loader, installed, load_group, load_installed, refuse_awaitable
 from proxyfw.addon.member import Group, Member, default_name, implementations
 from proxyfw.addon.report import log_failure
@@ -112,7 +113,8 @@ class AddonManager(Calls):
         """Put *addon* in the place of the one called *name*.
 
         The new one is loaded and configured while the old one serves; raises as `add` does, and then the old
-        one stays. Calls that are in progress finish with the old one.
+        one stays. Calls that are in progress finish with the old one. What its ``save_state`` returns goes to
+        ``load_state`` of the new one, member by member of the same name.
         """
         old, _ = self._find(name)
         group = Group(old.name, addon)
@@ -120,6 +122,7 @@ class AddonManager(Calls):
             with self.master.commands.transaction():
                 self.master.commands.remove(old.name)
                 load_group(group, self.master)
+            hand_over_state(old.members, group.members)
             self._groups[self._groups.index(old)] = group
             self._swap(old.members, group.members)
             self._hand_over(old, group)

@@ -1,28 +1,31 @@
 """Commands: functions of addons that people and front ends call by name, with arguments given as text.
 
 ``@command.command("flows.count")`` marks a method or function; the annotations of its parameters say how text
-becomes arguments.
+becomes arguments. ``ctx.master.commands`` calls them.
 """
 
 from __future__ import annotations
 
-import collections.abc
 import difflib
 import inspect
-import shlex
 import typing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from proxyfw.addon.report import located, place_of
-from proxyfw.exceptions import AddonError, CommandError
-from proxyfw.flow import Flow
+from proxyfw.commands.flows import Flows, FlowSource
+from proxyfw.commands.kinds import SUPPORTED, Kind, kind_of
+from proxyfw.commands.words import Word, pointed, quoted, split
+from proxyfw.exceptions import AddonError, CommandError, FilterError
+
+if TYPE_CHECKING:
+    from proxyfw.options import Options
+
+__all__ = ["Command", "CommandManager", "FlowSource", "Parameter", "argument", "command", "quoted"]
 
 F = TypeVar("F", bound=Callable[..., Any])
-_TYPES = "str, int, bool, float, Sequence[str], Flow or Sequence[Flow]"
-_BOOLS = {"true": True, "false": False}
 
 
 def command(name: str | None = None) -> Callable[[F], F]:
@@ -35,69 +38,149 @@ def command(name: str | None = None) -> Callable[[F], F]:
     return mark
 
 
+def argument(name: str, type: Any) -> Callable[[F], F]:
+    """Say of what *type* the parameter *name* is, where an annotation cannot: ``types.Choice("x.options")``.
+
+    It stands beside `command`, above or below it.
+    """
+
+    def mark(function: F) -> F:
+        given = getattr(function, "command_arguments", {})
+        function.command_arguments = {**given, name: type}  # type: ignore[attr-defined]
+        return function
+
+    return mark
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter of a command. *default* is `inspect.Parameter.empty` if it must be given."""
+
+    name: str
+    kind: Kind
+    default: Any = inspect.Parameter.empty
+    rest: bool = False
+    """It takes all arguments that are left."""
+
+    @property
+    def required(self) -> bool:
+        """Whether it must be given."""
+        return self.default is inspect.Parameter.empty and not self.rest
+
+    def __str__(self) -> str:
+        text = f"{self.name}:{self.kind.name}"
+        if self.rest:
+            return f"[{text}…]"
+        if self.required:
+            return text
+        return f"[{text}]" if self.default in (None, "") else f"[{text}={_shown(self.default)}]"
+
+
+class _WrongNumber(CommandError):
+    """Too few arguments, or too many."""
+
+
+class _Misfit(Exception):
+    """An argument is wrong: which, and why."""
+
+    def __init__(self, number: int, reason: str, position: int | None = None) -> None:
+        super().__init__(reason)
+        self.number = number
+        self.position = position
+        """Where in its text, if that is known."""
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command as it can be called; *source* names the addon it belongs to."""
+    """A command as it can be called; *source* names the addon it belongs to.
+
+    *returns* is the annotation of what it returns, None if there is none.
+    """
 
     name: str
     function: Callable[..., Any]
-    parameters: tuple[inspect.Parameter, ...]
-    types: dict[str, Any]
+    parameters: tuple[Parameter, ...]
     help: str
     source: str = "proxyfw"
+    returns: Any = None
 
     def __str__(self) -> str:
-        return " ".join([self.name, *(f"{'*' * _is_rest(p)}{p.name}" for p in self.parameters)])
+        return " ".join([self.name, *map(str, self.parameters)])
+
+    @property
+    def usage(self) -> str:
+        """How it is written."""
+        return f"usage: {self}"
+
+    def bound(self, count: int) -> list[Parameter]:
+        """The parameters that *count* arguments are for. Raises `CommandError` for too few or too many."""
+        parameters = list(self.parameters)
+        if parameters and parameters[-1].rest:
+            rest = parameters.pop()
+            parameters += [rest] * (count - len(parameters))
+        needed = sum(parameter.required for parameter in self.parameters)
+        if not needed <= count <= len(parameters):
+            few_or_many = "few" if count < needed else "many"
+            flows = count > needed and any(p.kind.name.startswith("flow") for p in self.parameters)
+            hint = " (a filter with spaces needs quotes)" if flows else ""
+            raise _WrongNumber(f"{self.name}: too {few_or_many} arguments ({count}); {self.usage}{hint}")
+        return parameters[:count]
 
     def call(self, args: Sequence[Any]) -> Any:
         """Call with values; raises `CommandError` if their number or types are wrong."""
-        for name, value in self._bind(args):
-            if not _fits(value, self.types[name]):
-                raise CommandError(f"{self.name}: {name} must be {_spoken(self.types[name])}, not {value!r}")
+        for parameter, value in zip(self.bound(len(args)), args, strict=True):
+            if not parameter.kind.fits(value):
+                words = parameter.kind.words
+                raise CommandError(f"{self.name}: {parameter.name} must be {words}, not {value!r}")
         return self.function(*args)
 
-    def call_text(self, texts: Sequence[str]) -> Any:
-        """Call with text, read as the annotations say."""
-        return self.call([self._read(name, text) for name, text in self._bind(texts)])
+    def read(self, texts: Sequence[str], commands: CommandManager) -> list[Any]:
+        """The values that *texts* mean."""
+        return [
+            _read(number, parameter, text, commands)
+            for number, (parameter, text) in enumerate(zip(self.bound(len(texts)), texts, strict=True))
+        ]
 
-    def _bind(self, args: Sequence[Any]) -> list[tuple[str, Any]]:
-        names = [p.name for p in self.parameters if not _is_rest(p)]
-        required = [p for p in self.parameters if p.default is p.empty and not _is_rest(p)]
-        rest = next((p.name for p in self.parameters if _is_rest(p)), None)
-        if len(args) < len(required) or (len(args) > len(names) and rest is None):
-            raise CommandError(f"{self.name}: {len(args)} arguments given; usage: {self}")
-        names += [rest or ""] * (len(args) - len(names))
-        return list(zip(names, args, strict=False))
 
-    def _read(self, name: str, text: str) -> Any:
-        kind = self.types[name]
-        try:
-            if kind is bool:
-                return _BOOLS[text.lower()]
-            if kind in (str, int, float):
-                return kind(text)
-        except (KeyError, ValueError):
-            raise CommandError(f"{self.name}: {name} must be {_spoken(kind)}, not {text!r}") from None
-        if _item(kind) is str:
-            return [part.strip() for part in text.split(",") if part.strip()]
-        raise CommandError(f"{self.name}: {name} ({_spoken(kind)}) cannot be given as text")
+def _read(number: int, parameter: Parameter, text: str, commands: CommandManager) -> Any:
+    try:
+        return parameter.kind.read(text, commands)
+    except FilterError as problem:
+        raise _Misfit(number, f"{parameter.name}: {problem.reason}", problem.position) from None
+    except CommandError as problem:
+        raise _Misfit(number, f"{parameter.name}: {problem}") from None
+    except ValueError:
+        raise _Misfit(number, f"{parameter.name} must be {parameter.kind.words}, not {text!r}") from None
 
 
 class CommandManager:
-    """All commands of one proxy."""
+    """All commands of one proxy.
 
-    def __init__(self) -> None:
+    *options* are asked what `@shown` means. *start* is given what an ``async`` command returned, and the
+    command's name; what it returns is the result. By itself nothing starts: the caller must await.
+    """
+
+    def __init__(
+        self,
+        options: Options | None = None,
+        start: Callable[[Awaitable[Any], str], Awaitable[Any]] = lambda work, name: work,
+    ) -> None:
         self.commands: dict[str, Command] = {}
+        self.flows = Flows(lambda: getattr(options, "view_filter", None))
+        """The flows that arguments can name."""
+        self._start = start
 
-    def add(self, path: str, function: Callable[..., Any], source: str = "proxyfw") -> None:
-        """Make *function* callable as *path*.
+    # declaring
+
+    def add(self, path: str, func: Callable[..., Any], source: str = "proxyfw") -> None:
+        """Make *func* callable as *path*.
 
         Raises `AddonError` if a parameter has no possible type, or *path* belongs to another addon.
         """
         holder = self.commands.get(path)
         if holder is not None and holder.source != source:
             raise AddonError(f"command {path} is declared by {holder.source} and by {source}: rename one")
-        self.commands[path] = _examined(path, function, source)
+        self.commands[path] = _examined(path, func, source)
 
     def collect(self, addon: object, source: str = "proxyfw") -> int:
         """Add every function of *addon* that is marked with `command`; returns how many there are."""
@@ -111,27 +194,60 @@ class CommandManager:
                 count += 1
         return count
 
+    def add_flow_source(self, flows: FlowSource, source: str = "proxyfw") -> None:
+        """Offer what *flows* keeps to the arguments of commands, after those who are asked already."""
+        self.flows.sources.append((source, flows))
+
     def remove(self, source: str) -> None:
-        """Forget the commands of an addon."""
+        """Forget the commands of an addon, and the flows that it offers."""
         self.commands = {path: known for path, known in self.commands.items() if known.source != source}
+        self.flows.sources = [entry for entry in self.flows.sources if entry[0] != source]
+
+    # calling
 
     def call(self, name: str, *args: Any) -> Any:
-        """Call with Python values and return the result (of an ``async`` command, an awaitable)."""
-        return self._get(name).call(args)
+        """Call with Python values and return the result; of an ``async`` command, something to await.
+
+        While the proxy runs an ``async`` command goes on whether it is awaited or not; how it failed is
+        logged if nobody waits for it. Raises `CommandError`.
+        """
+        return self._result(name, self._get(name).call(args))
 
     def call_strings(self, name: str, args: Sequence[str]) -> Any:
-        """Call with text for each argument."""
-        return self._get(name).call_text(args)
+        """Call with text for each argument. Raises `CommandError`."""
+        known = self._get(name)
+        try:
+            values = known.read(args, self)
+        except _Misfit as problem:
+            raise CommandError(f"{name}: {problem}; {known.usage}") from None
+        return self.call(name, *values)
 
     def execute(self, line: str) -> Any:
-        """Call what *line* says: name and arguments, quoted as in a shell. Raises `CommandError`."""
-        try:
-            words = shlex.split(line)
-        except ValueError as problem:
-            raise CommandError(f"{line!r}: {problem}") from None
+        """Call what *line* says: a name, and arguments divided by spaces; quotes keep spaces together.
+
+        Raises `CommandError`, which shows the line and where it is wrong.
+        """
+        words = split(line)
         if not words:
             raise CommandError("no command given")
-        return self.call_strings(words[0], words[1:])
+        first, *rest = words
+        try:
+            known = self._get(first.text)
+        except CommandError as problem:
+            raise CommandError(pointed(str(problem), line, first.start, first.end)) from None
+        try:
+            values = known.read([word.text for word in rest], self)
+        except _Misfit as problem:
+            start, end = _place(problem, rest[problem.number], line)
+            shown = pointed(f"{known.name}: {problem}", line, start, end)
+            raise CommandError(f"{shown}\n{known.usage}") from None
+        except _WrongNumber as problem:
+            start, end = _surplus(known, rest, line)
+            raise CommandError(pointed(str(problem), line, start, end)) from None
+        return self.call(first.text, *values)
+
+    def _result(self, name: str, result: Any) -> Any:
+        return self._start(result, name) if inspect.isawaitable(result) else result
 
     def _get(self, name: str) -> Command:
         try:
@@ -144,63 +260,54 @@ class CommandManager:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Undo what was added and removed inside if an exception leaves the block."""
-        before = dict(self.commands)
+        before, sources = dict(self.commands), list(self.flows.sources)
         try:
             yield
         except BaseException:
-            self.commands = before
+            self.commands, self.flows.sources = before, sources
             raise
 
 
+def _surplus(known: Command, words: Sequence[Word], line: str) -> tuple[int, int]:
+    """Where the arguments of *known* that are too many stand, or the place where one is missing."""
+    extra = words[len(known.parameters) :]
+    return (extra[0].start, extra[-1].end) if extra else (len(line.rstrip()) + 1,) * 2
+
+
+def _place(problem: _Misfit, word: Word, line: str) -> tuple[int, int]:
+    """Where to point: at a place in *word*, if the word is written as what it means, else at all of it."""
+    begin = line.find(word.text, word.start, word.end)
+    if problem.position is None or begin < 0:
+        return word.start, word.end
+    return begin + problem.position, begin + problem.position + 1
+
+
 def _examined(path: str, function: Callable[..., Any], source: str) -> Command:
-    parameters = tuple(inspect.signature(function).parameters.values())
     try:
         hints = typing.get_type_hints(function)
     except Exception as problem:
-        raise AddonError(
-            located(*place_of(function), f"command {path}: its annotations are wrong: {problem}")
-        ) from None
-    for parameter in parameters:
-        named = parameter.kind in (parameter.KEYWORD_ONLY, parameter.VAR_KEYWORD)
-        if named or not _is_possible(hints.get(parameter.name)):
-            message = f"command {path}: parameter {parameter.name} must be positional and annotated: {_TYPES}"
-            raise AddonError(located(*place_of(function), message))
-    return Command(path, function, parameters, hints, inspect.getdoc(function) or "", source)
+        raise _refused(path, function, f"its annotations are wrong: {problem}") from None
+    hints |= getattr(function, "command_arguments", {})
+    signature = inspect.signature(function)
+    for name in hints.keys() - signature.parameters.keys() - {"return"}:
+        raise _refused(path, function, f"it has no parameter {name}")
+    parameters = []
+    for parameter in signature.parameters.values():
+        by_name = parameter.kind in (parameter.KEYWORD_ONLY, parameter.VAR_KEYWORD)
+        kind = None if by_name else kind_of(hints.get(parameter.name))
+        if kind is None:
+            message = f"parameter {parameter.name} must be positional and annotated: {SUPPORTED}"
+            raise _refused(path, function, message)
+        rest = parameter.kind is parameter.VAR_POSITIONAL
+        parameters.append(Parameter(parameter.name, kind, parameter.default, rest))
+    return Command(
+        path, function, tuple(parameters), inspect.getdoc(function) or "", source, hints.get("return")
+    )
 
 
-def _is_rest(parameter: inspect.Parameter) -> bool:
-    return parameter.kind is inspect.Parameter.VAR_POSITIONAL
+def _refused(path: str, function: Callable[..., Any], message: str) -> AddonError:
+    return AddonError(located(*place_of(function), f"command {path}: {message}"))
 
 
-def _item(kind: Any) -> Any:
-    """The type of the items if *kind* is a sequence type, else None."""
-    return typing.get_args(kind)[0] if typing.get_origin(kind) in (collections.abc.Sequence, list) else None
-
-
-def _is_possible(kind: Any) -> bool:
-    item = _item(kind)
-    if item is not None:
-        return item is str or _is_flow(item)
-    return kind in (str, int, bool, float) or _is_flow(kind)
-
-
-def _is_flow(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, Flow)
-
-
-def _fits(value: object, kind: Any) -> bool:
-    item = _item(kind)
-    if item is not None:
-        return (
-            isinstance(value, Sequence)
-            and not isinstance(value, str)
-            and all(isinstance(v, item) for v in value)
-        )
-    if isinstance(value, bool):
-        return kind is bool
-    return isinstance(value, kind) or (kind is float and isinstance(value, int))
-
-
-def _spoken(kind: Any) -> str:
-    item = _item(kind)
-    return f"a sequence of {item.__name__}" if item is not None else str(kind.__name__)
+def _shown(default: Any) -> str:
+    return str(default).lower() if isinstance(default, bool) else str(default)

@@ -200,8 +200,11 @@ class Connection:
         tls = f", {self.tls_version or 'tls'}" if self.tls else ""
         return f"<{type(self).__name__} {self._where()}{tls}, {(self.state.name or '').lower()}>"
 
+    def __str__(self) -> str:
+        return self._where()
+
     def _where(self) -> str:
-        return _shown(self.peername)
+        return shown_address(self.peername)
 
     def _assign(self, other: Connection) -> None:
         self._id = other.id
@@ -314,7 +317,7 @@ class Server(Connection):
         self.via = ServerSpec(via[0], (via[1][0], via[1][1])) if via else None
 
     def _where(self) -> str:
-        return _shown(self.address or self.peername)
+        return shown_address(self.address or self.peername)
 
     def _assign(self, other: Connection) -> None:
         super()._assign(other)
@@ -349,8 +352,12 @@ def _address(state: Sequence[Any] | None) -> Address | None:
     return (state[0], state[1]) if state else None
 
 
-def _shown(address: Address | None) -> str:
-    return f"{address[0]}:{address[1]}" if address else "?"
+def shown_address(address: Address | None) -> str:
+    """*address* for people: ``127.0.0.1:8080``, ``[::1]:8080``, ``?`` if there is none."""
+    if not address:
+        return "?"
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _certificate(pem: bytes) -> Any:

@@ -117,6 +117,27 @@ def done() -> None:
     """
 
 
+def save_state() -> object:
+    """A new version of the addon has been loaded: return what it shall go on with. Sync only.
+
+    Called at each reload of a script, and by ``AddonManager.replace``, before ``done``. The very object goes
+    to ``load_state`` of the new version; None means that there is nothing to hand over.
+    """
+
+
+def load_state(state: object) -> None:
+    """What the version before has returned from ``save_state``; it still serves. Sync only.
+
+    Called after ``load`` and ``configure``, before anything else. *state* may be of an older shape than you
+    expect: what you raise is logged, and the new version begins without it.
+    """
+
+
+#: How an addon hands its state to its next version: two functions that are no hooks. Nobody else is called
+#: with them, what they return counts, and functions of these names with other arguments are the addon's own.
+HAND_OVER: dict[str, Callable[..., object]] = {"save_state": save_state, "load_state": load_state}
+
+
 @_hook("connection")
 def client_connected(client: Client) -> None:
     """A client has connected, nothing has been read. Set ``client.error`` to drop it. May be async."""

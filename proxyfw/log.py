@@ -7,6 +7,7 @@ a `TerminalLog` is installed, which leaves other loggers and their handlers alon
 from __future__ import annotations
 
 import logging
+import os
 import select
 import sys
 import time
@@ -100,6 +101,23 @@ def in_one_piece(data: bytes | memoryview) -> int:
     return lines or bytes(data).find(b"\n") + 1 or len(data)
 
 
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether somebody looks at *stream*."""
+    try:
+        return stream is not None and stream.isatty()
+    except ValueError:  # it is closed
+        return False
+
+
+def wants_colour(stream: TextIO | None) -> bool:
+    """Whether to write to *stream* in colours: NO_COLOR, else FORCE_COLOR, else whether it is a terminal."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR", "0") not in ("", "0"):
+        return True
+    return os.environ.get("TERM") != "dumb" and is_terminal(stream)
+
+
 class TerminalFormatter(logging.Formatter):
     """``12:30:59 warning  text``: escaped, further lines indented, colour by level if asked for."""
 
@@ -134,11 +152,11 @@ class TerminalLog(logging.Handler):
         self._stream = stream
         self._proxy = proxy
         self._logger = logging.getLogger(logger)
-        self.setFormatter(TerminalFormatter(colour=self.is_terminal()))
+        self.setFormatter(TerminalFormatter(colour=self.in_colour()))
 
-    def is_terminal(self) -> bool:
-        """Whether what it shows is seen at once, and in colours."""
-        return (self._stream or sys.stderr).isatty()
+    def in_colour(self) -> bool:
+        """Whether what it shows is coloured."""
+        return wants_colour(self._stream or sys.stderr)
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether *record* is of our proxy, or of none."""

@@ -7,59 +7,58 @@ here knows an addon or the command line: text comes in through `Options.set`.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from proxyfw.addon.kinds import Kind, kind_of
+from proxyfw.addon.data import thaw
+from proxyfw.addon.kinds import Data
+from proxyfw.addon.option import Given, Option, check_flags
+from proxyfw.addon.quantities import Duration, Size, format_size, parse_duration, parse_size
 from proxyfw.exceptions import AddonError, OptionsError
 
-_UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
+__all__ = [
+    "Data",
+    "Duration",
+    "Given",
+    "Option",
+    "Options",
+    "Size",
+    "Snapshot",
+    "UnknownOption",
+    "format_size",
+    "parse_duration",
+    "parse_size",
+]
 
 
 class UnknownOption(OptionsError, AttributeError):
     """No option of this name is declared; an `AttributeError` too, so that ``hasattr`` works."""
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
-    """A declared option. *source* names the addon that declared it; None if that has been removed."""
+class Snapshot:
+    """What all options were at one moment, as attributes: nothing of it ever changes.
 
-    name: str
-    typespec: Any
-    default: Any
-    help: str
-    choices: tuple[Any, ...] | None = None
-    source: str | None = "proxyfw"
+    Sequences are tuples; nested data is tuples and read-only mappings.
+    """
 
-    @property
-    def kind(self) -> Kind:
-        """The type as something that can check and read values."""
-        return kind_of(self.typespec)
+    __slots__ = ("_values",)
+    _values: dict[str, Any]
 
-    def check(self, value: object) -> Any:
-        """*value* as it will be stored; raises `OptionsError` if type or choice is wrong."""
-        kind = self.kind
-        checked = kind.check(self.name, value)
-        if self.choices is not None and checked is not None:
-            for item in checked if kind.sequence else [checked]:
-                if item not in self.choices:
-                    raise OptionsError(
-                        f"option {self.name} must be one of {', '.join(map(str, self.choices))}, not {item!r}"
-                    )
-        return checked
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        object.__setattr__(self, "_values", dict(values))
 
-    def same_as(self, other: Option) -> bool:
-        """Whether both declare the same thing, whoever does."""
-        return (self.kind, self.default, self.choices) == (other.kind, other.default, other.choices)
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        try:
+            return self._values[name]
+        except KeyError:
+            raise unknown(name, self._values) from None
 
-
-@dataclass(frozen=True, slots=True)
-class _Text:
-    """Values given as text for an option that is not declared yet; None stands for a bare name."""
-
-    values: list[str | None]
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a snapshot cannot be changed: set {name} of the options themselves")
 
 
 Subscriber = Callable[[set[str]], None]
@@ -70,23 +69,34 @@ class Options:
 
     Values given to the constructor may be of options that are declared later. Setting an attribute is an
     `update` of one option. Reading or changing an unknown one raises `OptionsError` naming the nearest.
+
+    A sequence is read as a list, nested data as dicts and lists, and both are the reader's own: changing
+    them changes no option until they are assigned. Who reads often keeps a `snapshot`.
     """
 
     def __init__(self, **values: Any) -> None:
         own = self.__dict__
         own["_options"] = {}
+        own["_values"] = {}
         own["_deferred"] = {}
         own["_subscribers"] = []
-        self._deferred.update(values)
+        own["_snapshot"] = None
+        self.update_defer(**values)
 
     _options: dict[str, Option]
-    _deferred: dict[str, Any]
+    _values: dict[str, Any]
+    """As kinds keep them. Those that nobody can change are attributes too, for the sake of speed."""
+    _deferred: dict[str, Given]
     _subscribers: list[Subscriber]
+    _snapshot: Snapshot | None
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        raise self._unknown(name)
+        try:
+            return thaw(self._values[name])
+        except KeyError:
+            raise unknown(name, self._options) from None
 
     def __setattr__(self, name: str, value: Any) -> None:
         self.update(**{name: value})
@@ -99,7 +109,7 @@ class Options:
 
     def __repr__(self) -> str:
         changed = ", ".join(
-            f"{name}={self.__dict__[name]!r}" for name in self._options if self.has_changed(name)
+            f"{name}={self.__getattr__(name)!r}" for name in self._options if self.has_changed(name)
         )
         return f"Options({changed})"
 
@@ -113,15 +123,22 @@ class Options:
         help: str,
         choices: Iterable[Any] | None = None,
         *,
+        flag: str | None = None,
+        short: str | None = None,
         source: str = "proxyfw",
     ) -> None:
         """Declare an option; a value given for it earlier (`deferred`) takes effect now.
 
-        *typespec* is bool, int, float, str, ``Sequence[str]`` or one of the first four ``| None``. Declaring
-        the same again changes nothing; declaring something else under a name that another *source* holds
-        raises `AddonError`. A wrong default raises `AddonError`, a wrong deferred value `OptionsError`.
+        *typespec* is bool, int, float, str, `Size`, `Duration`, a ``Literal``, a ``Sequence`` of one of them,
+        for nested data ``dict``, ``list`` or `Data`, and any of these ``| None``. *flag* (``--name``) and
+        *short* (``-n``) are its flags on the command line: a switch for bool (one that begins with ``--no-``
+        turns off), repeatable for sequences and lists.
+
+        Declaring the same again changes nothing; declaring something else under a name that another *source*
+        holds, or a flag that belongs to another option, raises `AddonError`. So do a type or a default that
+        cannot be. A wrong deferred value raises `OptionsError`.
         """
-        option = Option(name, typespec, default, help, None if choices is None else tuple(choices), source)
+        option = Option.declared(name, typespec, default, help, choices, flag, short, source)
         self._check_declaration(option)
         known = self._options.get(name)
         if known is not None and known.source not in (source, None):
@@ -130,15 +147,16 @@ class Options:
             raise AddonError(
                 f"option {name!r} is declared by {known.source} and, differently, by {source}: rename one"
             )
+        check_flags(option, self._options.values())
         value = self._first_value(option, known)
         self._options[name] = option
-        self.__dict__[name] = value
+        self._keep({name: value})
         self._deferred.pop(name, None)
 
     def release(self, source: str) -> None:
         """The addon *source* is gone: what it declared stays readable, but others may declare it anew."""
         for option in self.options_of(source):
-            self._options[option.name] = replace(option, source=None)
+            self._options[option.name] = replace(option, source=None, flag=None, short=None)
 
     def _check_declaration(self, option: Option) -> None:
         if not option.name.isidentifier() or option.name.startswith("_") or hasattr(Options, option.name):
@@ -150,11 +168,10 @@ class Options:
 
     def _first_value(self, option: Option, known: Option | None) -> Any:
         if option.name in self._deferred:
-            given = self._deferred[option.name]
-            return self._read(option, given.values) if isinstance(given, _Text) else option.check(given)
+            return self._deferred[option.name].read(option, None)
         if known is not None and self.has_changed(option.name):
             try:
-                return option.check(self.__dict__[option.name])
+                return option.check(self._values[option.name])
             except OptionsError:
                 pass  # the option has changed its type: the old value means nothing any more
         return option.check(option.default)
@@ -167,14 +184,21 @@ class Options:
 
     def items(self) -> list[tuple[str, Any]]:
         """Names and values of all declared options."""
-        return [(name, self.__dict__[name]) for name in self._options]
+        return [(name, thaw(self._values[name])) for name in self._options]
+
+    def snapshot(self) -> Snapshot:
+        """All values as they are now, in a form that never changes; the same object until one does."""
+        if self._snapshot is None:
+            self.__dict__["_snapshot"] = Snapshot(self._values)
+        assert self._snapshot is not None
+        return self._snapshot
 
     def option(self, name: str) -> Option:
         """How *name* was declared."""
         try:
             return self._options[name]
         except KeyError:
-            raise self._unknown(name) from None
+            raise unknown(name, self._options) from None
 
     def options_of(self, source: str) -> list[Option]:
         """What one addon declared."""
@@ -183,36 +207,63 @@ class Options:
     def default(self, name: str) -> Any:
         """The value *name* has if nobody sets it."""
         option = self.option(name)
-        return option.check(option.default)
+        return thaw(option.check(option.default))
 
     def has_changed(self, name: str) -> bool:
         """Whether *name* has another value than its default."""
-        return bool(self.__dict__[self.option(name).name] != self.default(name))
+        option = self.option(name)
+        return repr(self._values[name]) != repr(option.check(option.default))
 
     # changing
 
-    def subscribe(self, subscriber: Subscriber) -> None:
-        """Call *subscriber* with the changed names after each change; its `OptionsError` undoes it."""
-        self._subscribers.append(subscriber)
+    def subscribe(self, subscriber: Callable[..., None], names: Collection[str] | None = None) -> None:
+        """Call *subscriber* with the changed names after each change; its `OptionsError` undoes it.
+
+        With *names* it is called if one of them is among the changed, and with two arguments: the options,
+        and those that are. Raises `OptionsError` if one of *names* is unknown.
+        """
+        if names is None:
+            self._subscribers.append(subscriber)
+            return
+        wanted = {self.option(name).name for name in names}
+
+        def selective(updated: set[str]) -> None:
+            if updated & wanted:
+                subscriber(self, updated & wanted)
+
+        self._subscribers.append(selective)
 
     def update(self, **changes: Any) -> None:
         """Change several options at once: all of them, or on `OptionsError` none.
 
         Subscribers are called with the names whose value is another than before. If one of them refuses, the
-        old values come back and all are called again.
+        old values come back, also of what subscribers have changed meanwhile, and all are called again.
         """
-        checked = {name: self.option(name).check(value) for name, value in changes.items()}
-        before = {name: self.__dict__[name] for name in checked}
-        changed = {name for name in checked if checked[name] != before[name]}
+        self._change({name: self.option(name).check(value) for name, value in changes.items()})
+
+    def _change(self, checked: dict[str, Any]) -> None:
+        before = dict(self._values)
+        changed = {name for name in checked if repr(checked[name]) != repr(before[name])}
         if not changed:
             return
-        self.__dict__.update(checked)
+        self._keep({name: checked[name] for name in changed})
         try:
             self._notify(changed)
         except OptionsError:
-            self.__dict__.update(before)
-            self._notify_undone(changed)
+            undone = {name for name, value in before.items() if self._values.get(name, value) is not value}
+            self._keep({name: before[name] for name in undone})
+            self._notify_undone(undone)
             raise
+
+    def _keep(self, checked: Mapping[str, Any]) -> None:
+        own = self.__dict__
+        own["_snapshot"] = None
+        self._values.update(checked)
+        for name, value in checked.items():
+            if thaw(value) is value:
+                own[name] = value
+            else:
+                own.pop(name, None)
 
     def _notify(self, changed: set[str]) -> None:
         for subscriber in list(self._subscribers):
@@ -229,84 +280,76 @@ class Options:
         """Give *names* (all options, if none are given) their defaults again."""
         self.update(**{name: self.default(name) for name in names or self._options})
 
-    def set(self, *specs: str, defer: bool = False) -> None:
+    def set(self, *specs: str, defer: bool = False, origin: str = "") -> None:
         """Change options from text: ``name=value``, ``name`` (true, or empty), ``name=`` (empty).
 
         ``name=toggle`` inverts a bool. A sequence takes the values of all its *specs*; of anything else the
-        last counts. With *defer* the names that are not declared yet wait until they are.
+        last counts. Nested data is JSON or YAML. With *defer* the names that are not declared yet wait until
+        they are. Errors begin with *origin*, if it is given.
         """
         texts: dict[str, list[str | None]] = {}
         for spec in specs:
             name, equals, value = spec.partition("=")
             texts.setdefault(name.strip(), []).append(value if equals else None)
-        later = {name: _Text(values) for name, values in texts.items() if defer and name not in self._options}
-        self.update(
-            **{
-                name: self._read(self.option(name), values)
-                for name, values in texts.items()
-                if name not in later
-            }
+        self.give(
+            {name: Given(texts=tuple(found), origin=origin) for name, found in texts.items()}, defer=defer
         )
-        self._deferred.update(later)
-
-    def _read(self, option: Option, texts: Sequence[str | None]) -> Any:
-        return option.check(option.kind.read(option.name, texts, self.__dict__.get(option.name)))
 
     # values for options that are not declared yet
+
+    def give(self, given: Mapping[str, Given], *, defer: bool = True) -> None:
+        """Change options to what sources say; with *defer*, those not declared yet wait until they are."""
+        later = {name: value for name, value in given.items() if defer and name not in self._options}
+        now = {name: value for name, value in given.items() if name not in later}
+        for name, value in now.items():
+            if name not in self._options:
+                raise value.error(unknown(name, self._options))
+        self._change({name: value.read(self.option(name), self._values[name]) for name, value in now.items()})
+        self._deferred.update(later)
 
     @property
     def deferred(self) -> list[str]:
         """Names that were given a value and that nobody has declared yet."""
         return list(self._deferred)
 
+    @property
+    def waiting(self) -> dict[str, Given]:
+        """What waits for options that nobody has declared yet."""
+        return dict(self._deferred)
+
     def update_defer(self, **changes: Any) -> None:
         """As `update`, but values of options that are not declared yet wait until they are."""
-        later = {name: value for name, value in changes.items() if name not in self._options}
-        self.update(**{name: value for name, value in changes.items() if name not in later})
-        self._deferred.update(later)
+        self.give({name: Given(value) for name, value in changes.items()})
 
     def check_deferred(self) -> None:
-        """Raise `OptionsError` if values wait for options that nobody declared; for when all are loaded."""
-        if self._deferred:
-            raise OptionsError("; ".join(str(self._unknown(name)) for name in self._deferred))
+        """Raise `OptionsError` if values wait that must not; for when all addons are loaded.
+
+        Those of sources that several runs share (`Given.required`) may wait for ever.
+        """
+        missing = [
+            str(given.error(unknown(name, self._options)))
+            for name, given in self._deferred.items()
+            if given.required
+        ]
+        if missing:
+            raise OptionsError("; ".join(missing))
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Undo declarations, deferred values and changes made inside if an exception leaves the block."""
-        options, deferred = dict(self._options), dict(self._deferred)
-        values = {name: self.__dict__[name] for name in options}
+        options, deferred, values = dict(self._options), dict(self._deferred), dict(self._values)
         try:
             yield
         except BaseException:
             for name in self._options:
-                del self.__dict__[name]
-            self.__dict__.update(values, _options=options, _deferred=deferred)
+                self.__dict__.pop(name, None)
+            self.__dict__.update(_options=options, _deferred=deferred, _values={})
+            self._keep(values)
             raise
 
-    def _unknown(self, name: str) -> UnknownOption:
-        nearest = difflib.get_close_matches(name, self._options, 1, 0.6)
-        hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
-        return UnknownOption(f"unknown option {name!r}{hint}")
 
-
-def parse_size(text: str) -> int:
-    """The number of bytes that ``512``, ``64k``, ``1.5g`` mean (powers of 1024); else `OptionsError`."""
-    number = text.strip().lower().removesuffix("ib")
-    digits = number.rstrip("bkmgt")
-    try:
-        size = int(float(digits) * _UNITS[number[len(digits) :].removesuffix("b")])
-    except (ValueError, KeyError, OverflowError):
-        size = -1
-    if size < 0:
-        raise OptionsError(f"{text!r} is not a size: write a number of bytes, or 64k, 5m, 1g")
-    return size
-
-
-def format_size(size: int) -> str:
-    """*size* bytes for people: ``512b``, ``1.5k``, ``5m``; the inverse of `parse_size` up to rounding."""
-    value: float = size
-    for unit in "bkmg":
-        if abs(value) < 1024:
-            return f"{value:.3g}{unit}" if value != int(value) else f"{int(value)}{unit}"
-        value /= 1024
-    return f"{value:.3g}t"
+def unknown(name: str, known: Iterable[str]) -> UnknownOption:
+    """The error about an option *name* that is none of *known*: it names the nearest."""
+    nearest = difflib.get_close_matches(name, list(known), 1, 0.6)
+    hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+    return UnknownOption(f"unknown option {name!r}{hint}")

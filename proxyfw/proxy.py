@@ -20,6 +20,7 @@ from . import ctx
 from .addonmanager import AddonManager
 from .certs import CertStore
 from .command import CommandManager
+from .connection import shown_address
 from .core import settings as core_settings
 from .core.house import House
 from .core.listeners import Place
@@ -106,7 +107,7 @@ class Proxy:
         """What a client is told: ``http://127.0.0.1:8080``."""
         host, port = self.address
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        return f"http://{shown_address((host, port))}"
 
     @property
     def ca_cert_path(self) -> Path:
@@ -248,6 +249,8 @@ def _listening(options: Options) -> dict[str, Any]:
 def _places(options: Options) -> list[Place]:
     """Where to listen. Raises OptionsError."""
     host, port = options.listen_host, options.listen_port
+    if options.server and not options.mode:
+        raise OptionsError("mode: none is named: set mode=regular, say, or server=false not to listen")
     modes = parse_all(options.mode, host, port)
     return [(mode, mode.address(host, port)) for mode in modes] if options.server else []
 

@@ -13,6 +13,7 @@ from proxyfw.connection import (
     ServerConnectionHookData,
     ServerSpec,
     StoredCertificate,
+    shown_address,
 )
 
 PEM = b"-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n"
@@ -149,3 +150,17 @@ def test_hook_data_holds_both_sides() -> None:
 def test_connections_take_no_stray_attributes() -> None:
     with pytest.raises(AttributeError):
         Server(address=None).adress = None  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        (("127.0.0.1", 80), "127.0.0.1:80"),
+        (("::1", 80), "[::1]:80"),
+        (("a.example", 1), "a.example:1"),
+        (None, "?"),
+    ],
+)
+def test_an_address_for_people(address: tuple[str, int] | None, shown: str) -> None:
+    assert shown_address(address) == shown
+    assert str(Server(address=address)) == shown

@@ -11,7 +11,16 @@ from select import PIPE_BUF
 import pytest
 
 from proxyfw import ctx
-from proxyfw.log import ALERT, LogEntry, TerminalLog, escape, in_one_piece, level_of
+from proxyfw.log import (
+    ALERT,
+    LogEntry,
+    TerminalLog,
+    escape,
+    in_one_piece,
+    is_terminal,
+    level_of,
+    wants_colour,
+)
 
 logger = logging.getLogger("proxyfw.test")
 top = logging.getLogger("proxyfw")
@@ -64,6 +73,39 @@ def test_colour_only_on_a_terminal() -> None:
     assert "\x1b[33mwarning \x1b[0m careful" in terminal.getvalue()
     assert terminal.getvalue().count("\x1b") == 2
     assert "\x1b" not in file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("environment", "colourful_terminal", "elsewhere"),
+    [
+        ({}, True, False),
+        ({"NO_COLOR": "1"}, False, False),
+        ({"NO_COLOR": ""}, True, False),
+        ({"FORCE_COLOR": "1"}, True, True),
+        ({"FORCE_COLOR": "0"}, True, False),
+        ({"NO_COLOR": "1", "FORCE_COLOR": "1"}, False, False),
+        ({"TERM": "dumb"}, False, False),
+        ({"TERM": "dumb", "FORCE_COLOR": "1"}, True, True),
+    ],
+)
+def test_who_decides_about_colours(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], colourful_terminal: bool, elsewhere: bool
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert wants_colour(Terminal()) is colourful_terminal
+    assert wants_colour(io.StringIO()) is elsewhere
+    assert wants_colour(None) is elsewhere
+    assert TerminalLog(stream=Terminal()).in_colour() is colourful_terminal
+    assert TerminalLog(stream=io.StringIO()).in_colour() is elsewhere
+
+
+def test_a_closed_stream_is_no_terminal() -> None:
+    closed = io.StringIO()
+    closed.close()
+    assert not is_terminal(closed)
+    assert not is_terminal(None)
+    assert is_terminal(Terminal())
 
 
 def test_what_could_steer_a_terminal_is_made_visible() -> None:

@@ -210,6 +210,7 @@ def test_defaults_can_be_asked_for_and_restored(options: Options) -> None:
 def test_changing_a_read_sequence_does_not_change_the_default(options: Options) -> None:
     options.mode.append("x")
     assert options.default("mode") == ["regular"]
+    assert options.mode == ["regular"]
 
 
 def test_what_was_declared_can_be_looked_at(options: Options) -> None:
@@ -255,9 +256,10 @@ def test_options_of_a_removed_addon_stay_readable_and_may_be_taken_over(options:
         ("update", int, 1, "'update' cannot be the name"),
         ("_x", int, 1, "'_x' cannot be the name"),
         ("not a name", int, 1, "cannot be the name"),
-        ("x", dict, {}, "cannot be the type of an option"),
+        ("x", bytes, b"", "option 'x' of me: <class 'bytes'> cannot be the type of an option: use bool, int"),
+        ("x", ["a"], [], "cannot be the type of an option"),
         ("x", Union[int, str], 1, "cannot be the type of an option"),  # noqa: UP007
-        ("x", Sequence[int], [], "cannot be the type of an option"),
+        ("x", Sequence[Sequence[str]], [], "cannot be the type of an option"),
         ("x", int, "1", "me: the default is wrong: option x must be int, not '1'"),
     ],
 )

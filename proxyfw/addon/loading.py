@@ -31,11 +31,20 @@ class Loader:
         self._source = source
 
     def add_option(
-        self, name: str, typespec: Any, default: Any, help: str, choices: Iterable[Any] | None = None
+        self,
+        name: str,
+        typespec: Any,
+        default: Any,
+        help: str,
+        choices: Iterable[Any] | None = None,
+        flag: str | None = None,
+        short: str | None = None,
     ) -> None:
-        """Declare an option; see `Options.add_option`."""
+        """Declare an option, with command-line flags of its own if wanted; see `Options.add_option`."""
         self.used = True
-        self.master.options.add_option(name, typespec, default, help, choices, source=self._source)
+        self.master.options.add_option(
+            name, typespec, default, help, choices, flag=flag, short=short, source=self._source
+        )
 
     def add_command(self, path: str, func: Callable[..., Any]) -> None:
         """Declare a command; see `CommandManager.add`."""

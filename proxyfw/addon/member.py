@@ -19,7 +19,7 @@ from proxyfw.addon.calls import Implementation
 from proxyfw.addon.report import located, place_of
 from proxyfw.addon.spelling import RENAMED, maybe_meant, surely_meant
 from proxyfw.exceptions import AddonError
-from proxyfw.hookspecs import HOOKS
+from proxyfw.hookspecs import HAND_OVER, HOOKS
 
 logger = logging.getLogger("proxyfw")
 
@@ -34,6 +34,11 @@ class Member:
         self.addon = addon
         self.markers: dict[str, pluggy.HookimplOpts] = {}
         self.implementations: dict[str, Implementation] = {}
+        self.hand_over = {
+            role: Implementation(name, role, function, *place_of(function))
+            for role, function, _ in _functions(addon)
+            if role in HAND_OVER and _fits(function, HAND_OVER[role])
+        }
         for hook, function, marker in _hook_functions(addon):
             file, line = place_of(function)
             implementation = Implementation(name, hook, function, file, line)
@@ -80,7 +85,7 @@ def _members(addon: object, name: str, group: str, names: set[str]) -> Iterator[
         raise AddonError(located(file, line, f"{addon.__name__} is a class: write {addon.__name__}()"))
     children = _children(addon)
     member = Member(_unused(name, names), addon)
-    if member.implementations or not children:
+    if member.implementations or member.hand_over or not children:
         names.add(member.name)
         yield member
     for child in children:
@@ -181,19 +186,27 @@ def _is_written_in(module: ModuleType, static: object) -> bool:
 
 def _check_arguments(implementation: Implementation) -> None:
     """Refuse a function that cannot be called the way its hook is."""
-    expected = list(inspect.signature(HOOKS[implementation.hook]).parameters)
-    try:
+    hook = implementation.hook
+    if not _fits(implementation.function, HOOKS[hook]):
+        expected = list(inspect.signature(HOOKS[hook]).parameters)
         signature = inspect.signature(implementation.function)
-    except (TypeError, ValueError):
-        return  # written in C, without a signature
-    try:
-        signature.bind(*expected)
-    except TypeError:
-        hook = implementation.hook
         passed = _PASSED[len(expected)].format(*expected)
         message = f"{hook}{signature} has the wrong signature: the hook {hook} passes {passed}"
         hint = " (if it is not meant as a hook, begin its name with an underscore)"
-        raise AddonError(located(implementation.file, implementation.line, message + hint)) from None
+        raise AddonError(located(implementation.file, implementation.line, message + hint))
+
+
+def _fits(function: Callable[..., Any], declared: Callable[..., object]) -> bool:
+    """Whether *function* can be called the way *declared* is."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return True  # written in C, without a signature
+    try:
+        signature.bind(*inspect.signature(declared).parameters)
+    except TypeError:
+        return False
+    return True
 
 
 def _check_spelling(member: Member) -> None:

@@ -1,10 +1,11 @@
-"""``proxyfw addons``: what is installed, without running any of it."""
+"""``proxyfw addons``: which are installed, without running any, and the package of a new one."""
 
 from __future__ import annotations
 
 import ast
 import tokenize
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,10 +13,44 @@ import click
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
+_NEXT = """
+Now, in an environment that has proxyfw:
 
-@click.command(short_help="List the installed addons.")
-def addons() -> None:
+    cd {name}
+    pip install -e '.[test]'
+    pytest
+    proxyfw --addon {name}"""
+
+
+@click.group(invoke_without_command=True, short_help="List the installed addons, or begin a new one.")
+@click.pass_context
+def addons(context: click.Context) -> None:
     """List the installed addons: + is loaded by default, - on request with --addon NAME."""
+    if context.invoked_subcommand is None:
+        _list()
+
+
+@addons.command("list", short_help="List the installed addons.")
+def list_() -> None:
+    """List the installed addons: + is loaded by default, - on request with --addon NAME."""
+    _list()
+
+
+@addons.command(short_help="Write the package of a new addon.")
+@click.argument("name")
+def new(name: str) -> None:
+    """Write the package of a new addon into the new directory NAME: module, option, test, entry point.
+
+    It can be installed, tested and run as it is. NAME is that of the package and of the addon.
+    """
+    from . import skeleton
+
+    for path in skeleton.write(name, Path()):
+        click.echo(f"wrote {path}")
+    click.echo(_NEXT.format(name=name))
+
+
+def _list() -> None:
     from proxyfw.addonmanager import installed
     from proxyfw.proxy import DEFAULT_ADDONS
 

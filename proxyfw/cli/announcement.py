@@ -6,6 +6,7 @@ import logging
 import shlex
 
 from proxyfw import ctx
+from proxyfw.connection import shown_address
 from proxyfw.proxy import Proxy
 
 logger = logging.getLogger("proxyfw")
@@ -24,11 +25,6 @@ def announcement(proxy: Proxy) -> str:
     path = proxy.ca_cert_path
     if not proxy.addresses:
         return f"not listening\nCA certificate: {path}"
-    places = ", ".join(_shown(address) for address in proxy.addresses)
+    places = ", ".join(map(shown_address, proxy.addresses))
     command = shlex.join(["curl", "-x", proxy.url, "--cacert", str(path), "https://example.com/"])
     return f"listening on {places}\nCA certificate: {path}\ntry: {command}"
-
-
-def _shown(address: tuple[str, int]) -> str:
-    host, port = address
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -14,32 +14,38 @@ from .settings import nearest
 @click.argument("name", required=False)
 def hooks(name: str | None) -> None:
     """List the hooks of scripts and addons, or explain the one called NAME."""
-    from proxyfw.hookspecs import HOOKS
+    from proxyfw.hookspecs import HAND_OVER, HOOKS
 
     if name is None:
         return _list()
-    if name not in HOOKS:
+    hook = HOOKS.get(name) or HAND_OVER.get(name)
+    if hook is None:
         raise click.UsageError(f"there is no hook {name!r}{_hint(name)}")
-    hook = HOOKS[name]
     arguments = ", ".join(f"{p.name}: {p.annotation}" for p in inspect.signature(hook).parameters.values())
     click.echo(f"{name}({arguments})\n\n{inspect.getdoc(hook)}")
 
 
 def _list() -> None:
-    from proxyfw.hookspecs import GROUPS, HOOKS
+    from proxyfw.hookspecs import GROUPS, HAND_OVER, HOOKS
 
-    calls = {name: _call(hook) for name, hook in HOOKS.items()}
-    width = max(map(len, calls.values()))
-    group = None
-    for name, hook in HOOKS.items():
-        if GROUPS[name] != group:
-            click.echo(("\n" if group else "") + click.style(GROUPS[name], bold=True))
-            group = GROUPS[name]
-        first = (hook.__doc__ or "").partition("\n")[0]
-        click.echo(f"  {calls[name]:{width}}  {first}")
+    width = max(len(_call(hook)) for hook in HOOKS.values())
+    for group in dict.fromkeys(GROUPS.values()):
+        click.echo(click.style(group, bold=True))
+        for name, hook in HOOKS.items():
+            if GROUPS[name] == group:
+                _line(hook, width)
+        click.echo()
+    click.echo(click.style("around a reload", bold=True))
+    for function in HAND_OVER.values():
+        _line(function, width)
 
 
-def _call(hook: Callable[..., None]) -> str:
+def _line(hook: Callable[..., object], width: int) -> None:
+    first = (hook.__doc__ or "").partition("\n")[0]
+    click.echo(f"  {_call(hook):{width}}  {first}")
+
+
+def _call(hook: Callable[..., object]) -> str:
     return f"{hook.__name__}({', '.join(inspect.signature(hook).parameters)})"
 
 

@@ -41,7 +41,7 @@ class Post:
     def fit(self, log: TerminalLog, verbosity: int) -> None:
         """Have *log* say who speaks, if that is wanted, and otherwise say once what concerns all."""
         if verbosity > 0:
-            log.setFormatter(_Formatter(self.number, log.is_terminal()))
+            log.setFormatter(_Formatter(self.number, log.in_colour()))
         elif self.number > 1:
             log.addFilter(lambda record: record.name != RELOADS)
 

@@ -143,7 +143,7 @@ class Query(Holder[DNSFlow]):
                 message = unpack(raw)
                 flow.server_conn = again
             except ConnectionProblem as e:
-                log.debug("%s: the truncated answer has to do: %s", address, e)
+                log.debug("%s: the truncated answer has to do: %s", again, e)
         self._answer = _Original.of(message, raw)
         return message
 
@@ -184,7 +184,7 @@ async def answer(
     try:
         request = unpack(data)
     except ProtocolError as e:
-        log.info("%s: %s", client.peername, e)
+        log.info("%s: %s", client, e)
         return failure(data, ResponseCode.FORMERR)
     if not request.query:
         return None  # two that answer answers would never stop

@@ -93,7 +93,7 @@ class DnsPort:
     async def _admit(self, client: Client) -> bool:
         await self._house.addons.calls.call(hookspecs.client_connected, client)
         if client.error:
-            log.info("%s: refused: %s", client.peername, client.error)
+            log.info("%s: refused: %s", client, client.error)
         return not client.error
 
     async def _dismiss(self, client: Client) -> None:

@@ -155,7 +155,7 @@ def upgrades(request: Request) -> bool:
 
 def _upgrades(found: dict[bytes, bytes]) -> bool:
     """Whether a request asks for another protocol that we can tunnel. RFC 9110 section 7.8."""
-    return b"upgrade" in found and not found[b"upgrade"].lower().startswith(b"h2c")
+    return b"upgrade" in found and not has_token(found[b"upgrade"], b"h2c")
 
 
 def _end_to_end(

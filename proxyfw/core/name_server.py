@@ -32,7 +32,7 @@ async def ask(
             socket.send(ours.id + query[2:])
             if (await asyncio.wait([ours.answer], timeout=patience))[0]:
                 return query[:2] + ours.answer.result()[2:]
-        raise ConnectError(f"no answer from the name server {server.address} within {timeout:g} s")
+        raise ConnectError(f"no answer from the name server {server} within {timeout:g} s")
     finally:
         ours.answer.cancel()
         socket.close()
@@ -77,9 +77,9 @@ async def ask_over_tcp(house: House, server: Server, client: Client, query: byte
             wire.write(frame(query))
             while not (messages := frames.receive(lobby.take())):
                 if not await lobby.more():
-                    raise ConnectError(f"the name server {server.address} closed the connection")
+                    raise ConnectError(f"the name server {server} closed the connection")
     except TimeoutError:
-        raise ConnectError(f"no answer from the name server {server.address} within {timeout:g} s") from None
+        raise ConnectError(f"no answer from the name server {server} within {timeout:g} s") from None
     finally:
         wire.close()
         disconnected(house, server, client)

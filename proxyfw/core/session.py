@@ -19,6 +19,7 @@ from proxyfw.net.wire import Address, Lobby, Wire
 from proxyfw.protocol.detect import Speech
 from proxyfw.protocol.events import RequestHead
 from proxyfw.protocol.http1 import ServerCodec
+from proxyfw.protocol.http2_upgrade import requested_settings
 from proxyfw.protocol.tls import starts_like_tls
 
 from . import heads
@@ -40,6 +41,7 @@ from .tcp import join, not_reached
 
 if TYPE_CHECKING:
     from proxyfw.net.http2_stream import Http2Stream
+    from proxyfw.protocol.http2 import Codec
 
     from .parallel import Parallel
 
@@ -82,12 +84,12 @@ class Session:
         try:
             await addons.calls.call(hookspecs.client_connected, client)
             if client.error:
-                log.info("%s: refused: %s", client.peername, client.error)
+                log.info("%s: refused: %s", client, client.error)
                 self.wire.abort()
             else:
                 await self._begin()
         except ConnectionProblem as e:
-            log.info("%s: %s", client.peername, e)
+            log.info("%s: %s", client, e)
         finally:
             self.wire.close()
             client.state = ConnectionState.CLOSED
@@ -145,13 +147,13 @@ class Session:
         try:
             host, port = await welcome.destination()
         except ProtocolError as e:
-            log.warning("%s: %s", self.client.peername, e)
+            log.warning("%s: %s", self.client, e)
             return
         if self._house.settings.eager:
             try:
                 await self._pool.dial_ahead(self._house.server(self.client, (host, port)), self.client)
             except ConnectionProblem as e:
-                log.info("%s: %s", self.client.peername, e)
+                log.info("%s: %s", self.client, e)
                 welcome.deny(e)
                 return
         await self._inside(welcome.grant(), Route("http", host, port))
@@ -195,10 +197,12 @@ class Session:
                 if head.method == b"CONNECT" and route is None:
                     if await self._connect(peer, head):
                         return
+                elif codec.asks_for_upgrade and await self._upgrade(peer, head, route):
+                    return  # it goes on in HTTP/2
                 elif await self._exchange(peer, head, route):
                     return
             except ProtocolError as e:
-                log.info("%s: bad request: %s", self.client.peername, e)
+                log.info("%s: bad request: %s", self.client, e)
                 peer.send(*error_answer(e.status, str(e)))
                 return await linger(peer)
             except PeerGone:
@@ -210,10 +214,27 @@ class Session:
             peer.busy = False
             peer.next_cycle()
 
-    async def _serve_in_parallel(self, wire: Wire, route: Route | None) -> None:
-        from .parallel import Parallel  # h2 is not light, and there may be nobody who speaks HTTP/2
+    async def _upgrade(self, peer: Peer, head: RequestHead, route: Route | None) -> bool:
+        """Go on in HTTP/2 if the request *head* asks for that; False if it is to be answered in HTTP/1.1."""
+        settings = requested_settings(head)
+        if settings is None or isinstance(peer.wire, TlsWire) or not self._house.settings.http2:
+            return False
+        from .parallel import switch
 
-        if route and not isinstance(wire, TlsWire) and not isinstance(route, ReverseRoute):
+        codec = await switch(self._house, peer, head, settings)
+        if codec is None:
+            return False
+        await self._serve_in_parallel(peer.detach().wire, route, codec)
+        return True
+
+    async def _serve_in_parallel(self, wire: Wire, route: Route | None, codec: Codec | None = None) -> None:
+        """As `_serve`, in HTTP/2; *codec* if the client has come to it by an upgrade."""
+        from .parallel import (
+            Parallel,
+            new_codec,
+        )  # h2 is not light, and there may be nobody who speaks HTTP/2
+
+        if codec is None and route and not isinstance(wire, TlsWire) and not isinstance(route, ReverseRoute):
             route = replace(route, alpn_offers=CLEARTEXT)  # who knew beforehand, knew it of the origin
 
         async def answer(stream: Http2Stream, head: RequestHead) -> None:
@@ -221,7 +242,7 @@ class Session:
             await exchange.run()
             await self._go_on(exchange, stream)
 
-        self._parallel = Parallel(self._house, wire, answer)
+        self._parallel = Parallel(self._house, wire, answer, codec or new_codec(self._house))
         if self._stopping:
             self._parallel.stop()
         await self._parallel.run()
@@ -281,7 +302,7 @@ class Session:
                 return False
             await self._inside(peer.detach(), connect.route)
         except ConnectionProblem as e:
-            log.info("%s: tunnel to %s: %s", self.client.peername, connect.route, e)
+            log.info("%s: tunnel to %s: %s", self.client, connect.route, e)
         finally:
             await connect.end()
         return True
@@ -338,7 +359,7 @@ class Session:
         try:
             await self._pool.dial_ahead(server, self.client)
         except ConnectionProblem as e:
-            log.debug("%s: %s", self.client.peername, e)
+            log.debug("%s: %s", self.client, e)
         return self._pool.ahead(server, self.client)
 
     async def _sniff(self, lobby: Lobby, server: Server) -> Speech:
@@ -354,13 +375,13 @@ class Session:
             server.alpn_offers = (client.alpn,)
         shown = not ignored or house.settings.show_ignored_hosts
         if not (ignored or house.settings.rawtcp):
-            log.warning("%s: closed: neither TLS nor HTTP, and rawtcp is off: %s", client.peername, server)
+            log.warning("%s: closed: neither TLS nor HTTP, and rawtcp is off: %s", client, server)
             lobby.wire.abort()
             return
         try:
             server, wire = self._pool.claim(server, client) or await self._pool.dial(server, client)
         except ConnectionProblem as e:
-            log.info("%s: %s", client.peername, e)
+            log.info("%s: %s", client, e)
             lobby.wire.abort()
             if shown:
                 await not_reached(house, server, client, str(e))

@@ -11,7 +11,7 @@ from proxyfw.exceptions import OptionsError
 from proxyfw.net.contexts import VERSIONS
 from proxyfw.net.network import is_ip
 from proxyfw.net.wire import Address
-from proxyfw.options import Options, parse_size
+from proxyfw.options import Duration, Options, Size
 from proxyfw.protocol.http1_engine import NewEngine, engine_named
 
 from .bypass import Bypass
@@ -54,12 +54,12 @@ DECLARATIONS: list[tuple[str, Any, Any, str]] = [
         False,
         "Reverse mode: Host and SNI stay as the client sent them, instead of naming the server.",
     ),
-    ("stream_large_bodies", str | None, "5m", "Bodies above this size are streamed, not buffered. k, m, g."),
+    ("stream_large_bodies", Size | None, "5m", "Bodies above this size are streamed, not buffered."),
     (
         "body_size_limit",
-        str | None,
+        Size | None,
         None,
-        "Refuse larger bodies: 413 for requests, 502 for responses. k, m, g.",
+        "Refuse larger bodies: 413 for requests, 502 for responses.",
     ),
     (
         "store_streamed_bodies",
@@ -69,30 +69,30 @@ DECLARATIONS: list[tuple[str, Any, Any, str]] = [
     ),
     (
         "capture_limit",
-        str,
+        Size,
         "5m",
-        "At most this much of a streamed body is kept; traffic is never cut. k, m, g.",
+        "At most this much of a streamed body is kept; traffic is never cut.",
     ),
-    ("max_head_size", str, "64k", "Largest accepted head (request line or status line, and headers). k, m."),
-    ("connect_timeout", float, 30.0, "Seconds to connect to an origin, and for each TLS handshake."),
-    ("idle_timeout", float, 600.0, "Seconds of silence after which a connection is closed."),
-    ("head_timeout", float, 60.0, "Seconds from the first byte of a head to its last."),
-    ("pool_idle_timeout", float, 60.0, "Seconds an unused connection to an origin is kept for reuse."),
-    ("half_close_timeout", float, 2.0, "Seconds a client that closed its sending side is still answered."),
+    ("max_head_size", Size, "64k", "Largest accepted head (request line or status line, and headers)."),
+    ("connect_timeout", Duration, 30.0, "Seconds to connect to an origin, and for each TLS handshake."),
+    ("idle_timeout", Duration, 600.0, "Seconds of silence after which a connection is closed."),
+    ("head_timeout", Duration, 60.0, "Seconds from the first byte of a head to its last."),
+    ("pool_idle_timeout", Duration, 60.0, "Seconds an unused connection to an origin is kept for reuse."),
+    ("half_close_timeout", Duration, 2.0, "Seconds a client that closed its sending side is still answered."),
     ("http2", bool, True, "Speak HTTP/2 with clients and origins that want to."),
     (
         "http2_ping_keepalive",
-        float,
+        Duration,
         58.0,
         "Seconds of silence after which an HTTP/2 origin that requests wait for gets a PING; 0: never.",
     ),
     (
         "sniff_timeout",
-        float,
+        Duration,
         0.3,
         "Seconds a silent client is waited for in a tunnel before the server may speak.",
     ),
-    ("shutdown_timeout", float, 0.5, "Seconds that exchanges under way have to finish when the proxy stops."),
+    ("shutdown_timeout", Duration, 0.5, "Seconds exchanges under way have to finish when the proxy stops."),
     ("ssl_insecure", bool, False, "Do not verify origins' certificates."),
     (
         "ssl_verify_upstream_trusted_ca",
@@ -135,18 +135,18 @@ DECLARATIONS: list[tuple[str, Any, Any, str]] = [
     ("rawtcp", bool, True, "Carry what is neither TLS nor HTTP as raw TCP; off: close such connections."),
     (
         "keep_messages",
-        str | None,
+        Size | None,
         "1m",
-        "At most this much of the latest messages is kept in a WebSocket, TCP or UDP flow. k, m, g.",
+        "At most this much of the latest messages is kept in a WebSocket, TCP or UDP flow.",
     ),
     ("websocket", bool, True, "Read WebSocket connections; off: carry them as raw TCP."),
     (
         "websocket_message_limit",
-        str | None,
+        Size | None,
         "64m",
-        "Close WebSocket connections (1009) on which a larger message comes. k, m, g.",
+        "Close WebSocket connections (1009) on which a larger message comes.",
     ),
-    ("udp_idle_timeout", float, 60.0, "Seconds without a datagram after which a UDP flow ends."),
+    ("udp_idle_timeout", Duration, 60.0, "Seconds without a datagram after which a UDP flow ends."),
     (
         "dns_name_servers",
         Sequence[str],
@@ -154,7 +154,7 @@ DECLARATIONS: list[tuple[str, Any, Any, str]] = [
         "IP[:port] of the servers that mode dns asks; none: those of the system.",
     ),
     ("dns_use_hosts_file", bool, True, "Mode dns answers names in the system's hosts file by itself."),
-    ("dns_timeout", float, 4.0, "Seconds one name server is waited for."),
+    ("dns_timeout", Duration, 4.0, "Seconds one name server is waited for."),
 ]
 CHOICES: list[tuple[str, str, list[str], str]] = [
     ("http1_codec", "auto", ["auto", "h11", "httptools"], "What frames HTTP/1 bodies; auto: the faster."),
@@ -252,13 +252,8 @@ _TIMES = (
 
 
 def _size(options: Options, name: str) -> float:
-    text = getattr(options, name)
-    if text is None:
-        return float("inf")
-    try:
-        return parse_size(text)
-    except (ValueError, OptionsError) as e:
-        raise OptionsError(f"{name}: {e}") from e
+    value: Size | None = getattr(options, name)
+    return float("inf") if value is None else int(value)
 
 
 def _engine(options: Options) -> NewEngine:

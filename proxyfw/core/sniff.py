@@ -37,10 +37,7 @@ async def sniff(house: House, pool: Pool, lobby: Lobby, server: Server, client: 
 
 
 async def speaks_http2(house: House, client: Client, wire: Wire) -> bool:
-    """Whether *client* goes on in HTTP/2 on *wire*: by agreement, or by prior knowledge. RFC 9113 section 3.
-
-    ``Upgrade: h2c`` is not answered: RFC 9113 has no such thing any more, and it could always be ignored.
-    """
+    """Whether *client* speaks HTTP/2 on *wire*: by agreement, or by prior knowledge. RFC 9113 section 3."""
     if isinstance(wire, TlsWire) and client.alpn == b"h2":
         return True
     lobby = wire.receiver
@@ -88,7 +85,7 @@ async def _server_speaks_first(
         assert isinstance(origin, Lobby), origin
         silent.append(origin)
     except ConnectionProblem as e:  # an addon may answer for it yet, once we know what is asked
-        log.debug("%s: %s", client.peername, e)
+        log.debug("%s: %s", client, e)
     if not any(each.data.strip(b"\r\n") for each in silent):
         words = [asyncio.ensure_future(each.more()) for each in silent]
         try:

@@ -116,7 +116,7 @@ class RawStream(Holder[TCPFlow]):
                 sink.write(message.content)
                 await sink.drain()
         except Exception as e:
-            log.exception("internal error in a raw stream to %s", self.flow.server_conn.address)
+            log.exception("internal error in a raw stream to %s", self.flow.server_conn)
             self.fail(f"internal error: {type(e).__name__}: {e}")
         source.ended = True
         sink.finish()
@@ -132,7 +132,7 @@ class RawStream(Holder[TCPFlow]):
         if not isinstance(content, bytes):
             kind = type(content).__name__
             message.content, unusable = b"", f"an addon set the content of a message to {kind}, not bytes"
-            log.error("%s: %s", flow.server_conn.address, unusable)
+            log.error("%s: %s", flow.server_conn, unusable)
             self.fail(unusable)
 
     @property

@@ -11,7 +11,7 @@ from collections import deque
 
 from proxyfw import flow as model
 from proxyfw import hookspecs
-from proxyfw.connection import Client, ConnectionState, Server, ServerConnectionHookData
+from proxyfw.connection import Client, ConnectionState, Server, ServerConnectionHookData, shown_address
 from proxyfw.exceptions import ConnectError, ConnectionProblem, ProxyfwError
 from proxyfw.flow import Error
 from proxyfw.net.datagram import DatagramListener, DatagramReceiver, Datagrams
@@ -69,7 +69,7 @@ class Associations:
         one = self._open.get(key)
         if one is None:
             if len(self._open) >= _MOST:
-                log.debug("%s: dropped: %d clients at a time are the most", source, _MOST)
+                log.debug("%s: dropped: %d clients at a time are the most", shown_address(source), _MOST)
                 return
             one = self._open[key] = Association(self._house, self, source, socket)
             task = self._house.spawn(one.run())
@@ -128,7 +128,7 @@ class Association(Holder[UDPFlow]):
         try:
             await calls.call(hookspecs.client_connected, client)
             if client.error:
-                log.info("%s: refused: %s", client.peername, client.error)
+                log.info("%s: refused: %s", client, client.error)
             else:
                 await self._live()
         finally:
@@ -144,13 +144,13 @@ class Association(Holder[UDPFlow]):
             self._servers_socket = await reach(house, flow.server_conn, flow.client_conn, self)
             await self._carry()
         except ConnectionProblem as e:
-            log.info("%s: %s", flow.client_conn.peername, e)
+            log.info("%s: %s", flow.client_conn, e)
             self._fail(str(e))
         except asyncio.CancelledError:
             self._fail("the proxy is stopping")
             raise
         except Exception as e:
-            log.exception("internal error in a UDP flow to %s", flow.server_conn.address)
+            log.exception("internal error in a UDP flow to %s", flow.server_conn)
             self._fail(f"internal error: {type(e).__name__}: {e}")
         finally:
             house.watch.discard(self)
@@ -281,7 +281,7 @@ async def reach(house: House, server: Server, client: Client, receiver: Datagram
     try:
         addresses = await addresses_of(house, data)
         if any(house.is_own(address) for address in addresses):
-            raise ConnectError(f"{server.address} is this proxy itself: datagrams would go round in a loop")
+            raise ConnectError(f"{server} is this proxy itself: datagrams would go round in a loop")
         socket = await house.network.connect_datagrams(addresses, receiver)
     except ConnectionProblem as e:
         server.error = server.error or str(e)

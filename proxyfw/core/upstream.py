@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from proxyfw import flow as model
 from proxyfw import hookspecs
-from proxyfw.connection import Client, Server, ServerSpec
+from proxyfw.connection import Client, Server, ServerSpec, shown_address
 from proxyfw.exceptions import ConnectError, ConnectionProblem
 from proxyfw.http import Headers, HTTPFlow, Request
 from proxyfw.net.peer import Peer
@@ -33,8 +33,7 @@ def takes_requests(via: ServerSpec | None) -> bool:
 
 def name_of(via: ServerSpec) -> str:
     """For people; without credentials."""
-    host, port = via.address
-    return f"{via.scheme}://[{host}]:{port}" if ":" in host else f"{via.scheme}://{host}:{port}"
+    return f"{via.scheme}://{shown_address(via.address)}"
 
 
 def authorization(house: House, via: ServerSpec) -> list[tuple[bytes, bytes]]:
@@ -120,7 +119,7 @@ async def _connect(
     if not 200 <= event.status < 300:
         reason = event.reason.decode("latin-1")
         raise ConnectError(
-            f"the upstream proxy {name_of(via)} gives no tunnel to {address[0]}:{address[1]}:"
+            f"the upstream proxy {name_of(via)} gives no tunnel to {shown_address(address)}:"
             f" {event.status} {reason}"
         )
     return peer.detach().wire

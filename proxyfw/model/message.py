@@ -113,6 +113,7 @@ class Message:
     def content(self) -> bytes | None:
         """The body without its Content-Encoding; raises ValueError if it is not in that encoding.
 
+        More than 128 MiB are not decoded, which is a ValueError, too: tell `get_content` another limit.
         Assigning encodes again and updates Content-Length.
         """
         return self.get_content()
@@ -130,14 +131,17 @@ class Message:
     def text(self, text: str | None) -> None:
         self.set_text(text)
 
-    def get_content(self, strict: bool = True) -> bytes | None:
-        """The decoded body. Unless *strict*, a body that cannot be decoded is given as it is."""
+    def get_content(self, strict: bool = True, limit: int = encoding.DECODED_LIMIT) -> bytes | None:
+        """The decoded body. Unless *strict*, a body that cannot be decoded is given as it is.
+
+        One that decodes to more than *limit* bytes (128 MiB unless given) counts as such.
+        """
         raw = self._raw_content
         coding = self._headers.get("content-encoding")
         if raw is None or not coding:
             return raw
         try:
-            return encoding.decode(raw, coding, partial=self.truncated)
+            return encoding.decode(raw, coding, partial=self.truncated, limit=limit)
         except ValueError:
             if strict:
                 raise

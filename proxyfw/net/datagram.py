@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, cast
 
+from proxyfw.connection import shown_address
 from proxyfw.exceptions import ConnectError
 
 from . import ports
@@ -128,8 +129,8 @@ async def connect(addresses: Sequence[Address], receiver: DatagramReceiver) -> D
             reason = reason or e
         else:
             return made
-    host, port = addresses[0]
-    raise ConnectError(f"cannot send to {host}:{port}: {(reason and reason.strerror) or reason}")
+    where = shown_address(addresses[0])
+    raise ConnectError(f"cannot send to {where}: {(reason and reason.strerror) or reason}")
 
 
 async def _open(sock: socket.socket, answering: Answering) -> Datagrams:

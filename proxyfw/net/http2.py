@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from math import inf
 
+from proxyfw.connection import shown_address
 from proxyfw.exceptions import ConnectionProblem, PeerGone, ProtocolError
 from proxyfw.protocol.events import Event
 from proxyfw.protocol.http2 import Codec, ErrorCodes, Fact, Failure, GoAway, name_of
@@ -154,7 +155,7 @@ class Http2Connection:
         try:
             found = self.codec.receive(data)
         except Exception as e:
-            log.error("internal error in reading from %s", self.wire.peername, exc_info=e)
+            log.error("internal error in reading from %s", shown_address(self.wire.peername), exc_info=e)
             self._lose(ProtocolError(f"internal error: {type(e).__name__}: {e}", 502))
             self.wire.abort()
             return
@@ -194,7 +195,8 @@ class Http2Connection:
     def _note(self, fact: Event | Fact) -> None:
         if type(fact) is GoAway:
             if fact.code:
-                log.info("%s: goes away: %s %s", self.wire.peername, name_of(fact.code), fact.reason)
+                where = shown_address(self.wire.peername)
+                log.info("%s: goes away: %s %s", where, name_of(fact.code), fact.reason)
             self._gone_away(fact)
         elif type(fact) is Failure:
             self._flush()  # the GOAWAY that says why

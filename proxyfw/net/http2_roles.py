@@ -7,6 +7,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 
+from proxyfw.connection import shown_address
 from proxyfw.exceptions import ConnectionProblem, PeerGone
 from proxyfw.protocol.events import Event, RequestHead
 from proxyfw.protocol.http2 import (
@@ -51,6 +52,10 @@ class ServerConnection(Http2Connection):
         self._ended: asyncio.Future[None] = self.loop.create_future()
         self._stories = 0
 
+    def start(self) -> None:
+        self.data_received(b"")  # it may begin with a request that came in HTTP/1.1
+        super().start()
+
     async def ended(self) -> None:
         """Wait until there will be no more streams and no bytes."""
         await asyncio.shield(self._ended)
@@ -65,7 +70,7 @@ class ServerConnection(Http2Connection):
 
     def _new_stream(self, stream_id: int, event: Event | Fact) -> Http2Stream | None:
         if type(event) is Malformed:
-            log.info("%s: bad request: %s", self.wire.peername, event.reason)
+            log.info("%s: bad request: %s", shown_address(self.wire.peername), event.reason)
             if event.status not in ANSWERABLE:
                 return None
         elif type(event) is not RequestHead:

@@ -14,6 +14,7 @@ from typing import Protocol
 
 import aiohappyeyeballs
 
+from proxyfw.connection import shown_address
 from proxyfw.exceptions import ConnectError
 
 from . import datagram, ports
@@ -185,7 +186,7 @@ def _address_info(address: Address) -> aiohappyeyeballs.AddrInfoType:
 
 
 def _names(addresses: Sequence[Address]) -> str:
-    return ", ".join(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in addresses)
+    return ", ".join(map(shown_address, addresses))
 
 
 def _reason(error: Exception) -> str:

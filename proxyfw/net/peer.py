@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Protocol
 
+from proxyfw.connection import shown_address
 from proxyfw.exceptions import ConnectionProblem, PeerGone, ProtocolError
 from proxyfw.protocol.events import Data, End, Event
 from proxyfw.protocol.http1 import Codec, ServerCodec
@@ -251,7 +252,7 @@ class Peer:
             self._store(self.codec.read_before_failure)
             self._lose(error)
         else:
-            log.error("internal error in reading from %s", self.wire.peername, exc_info=error)
+            log.error("internal error in reading from %s", shown_address(self.wire.peername), exc_info=error)
             self._lose(ProtocolError(f"internal error: {type(error).__name__}: {error}", 502))
 
     def _store(self, events: list[Event]) -> None:

@@ -62,6 +62,11 @@ class ServerCodec(Codec):
         """The client waits for 100 Continue, or a final response, before it sends the body."""
         return self._expects_continue and self._reading == "body"
 
+    @property
+    def asks_for_upgrade(self) -> bool:
+        """The client would rather go on in another protocol. RFC 9110 section 7.8."""
+        return self._upgrade
+
     def _may_follow(self) -> bool:
         # Requests that came before the client's EOF are still to be answered.
         return not self._eof or bool(self._backlog)

@@ -73,7 +73,9 @@ class Codec:
     """One connection. *client*: we open the streams.
 
     Heads with a list of more than *max_head_size* bytes are refused. *clock* counts seconds, for the limits
-    on frames that bring nothing forward. *websocket*: a server offers extended CONNECT for that.
+    on frames that bring nothing forward. *websocket*: a server offers extended CONNECT for that. *upgraded*:
+    the settings of a client whose first request came in HTTP/1.1, which `take_over` is to be told; raises
+    ProtocolError if they are none.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class Codec:
         max_head_size: int = 65536,
         max_streams: int = MAX_STREAMS,
         websocket: bool = False,
+        upgraded: bytes | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.failed = False
@@ -95,11 +98,12 @@ class Codec:
         self._streams: dict[int, StreamState] = {}
         self._found: Found = []
         self._out: list[bytes] = []
+        self._first: Found = []
         self._unacknowledged = 0
         self._their_limit_known = False
         self._nuisances = Budget(_NUISANCES, _NUISANCES_PER_SECOND, clock)
         self._resets = Budget(_RESETS, _RESETS_PER_SECOND, clock)
-        self._h2 = new_connection(client, max_head_size, max_streams, websocket)
+        self._h2 = new_connection(client, max_head_size, max_streams, websocket, upgraded)
         self._outbox = Outbox(self._h2, self._nuisances)
         self._gate = FrameGate(self._h2, self._nuisances, HARD_LIMIT * max_head_size, server=not client)
 
@@ -128,9 +132,21 @@ class Codec:
 
     # Receiving
 
+    def take_over(self, head: RequestHead, *rest: Event) -> None:
+        """The complete request of stream 1 came in HTTP/1.1; the next `receive` returns it, whatever comes.
+
+        RFC 7540 section 3.2.
+        """
+        stream = self._streams[1] = StreamState(1, head.method)
+        stream.head_received = stream.finished_reading = True
+        # Its body was not counted against our windows, so taking it gives nothing back.
+        self._unacknowledged = -sum([len(event.data) for event in rest if type(event) is Data])
+        self._first = [(1, event) for event in (head, *rest)]
+
     def receive(self, data: bytes) -> Found:
         """Take received bytes and return what they complete, with the stream that each belongs to."""
-        found = self._found = []
+        found = self._found = self._first
+        self._first = []
         if self.failed:
             return found
         for admitted in self._gate.admit(data):

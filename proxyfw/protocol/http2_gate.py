@@ -26,6 +26,7 @@ from hyperframe.frame import (
     WindowUpdateFrame,
 )
 
+from proxyfw.exceptions import ProtocolError
 from proxyfw.protocol.http1_head import quote
 from proxyfw.protocol.http2_facts import GoAway
 from proxyfw.protocol.http2_names import PREFACE
@@ -208,14 +209,7 @@ class FrameGate:
         count = length // _SETTING.size
         if count > _MOST_SETTINGS or not self._budget.spend(count):
             return ConnectionFault(_CALM, f"too many settings, {count} in one frame")
-        # h2 would keep every unknown one, and there are 65,000. RFC 9113 section 6.5.2: ignore them. It would
-        # also fill the largest table for compression that it is offered, and search it for every field.
-        known = [
-            _SETTING.pack(key, min(value, _TABLE_SIZE) if key == SettingsFrame.HEADER_TABLE_SIZE else value)
-            for key, value in _SETTING.iter_unpack(frame[_HEAD_SIZE:])
-            if key in _KNOWN_SETTINGS
-        ]
-        payload = b"".join(known)
+        payload = _known_settings(frame[_HEAD_SIZE:])
         return self._costing(
             _HEAD.pack(0, len(payload), SettingsFrame.type, 0, 0) + payload, "SETTINGS frames"
         )
@@ -245,6 +239,27 @@ class FrameGate:
         """Nobody has opened *stream_id* yet. RFC 9113 section 5.1."""
         connection = self._connection
         return stream_id > max(connection.highest_inbound_stream_id, connection.highest_outbound_stream_id)
+
+
+def first_settings(payload: bytes) -> bytes:
+    """*payload* of SETTINGS that came before any frame, as it is admitted. Raises ProtocolError."""
+    if len(payload) % _SETTING.size or len(payload) > _MOST_SETTINGS * _SETTING.size:
+        raise ProtocolError(f"{len(payload)} bytes of settings are too many, or not whole")
+    return _known_settings(payload)
+
+
+def _known_settings(payload: bytes) -> bytes:
+    """*payload* with what h2 is to know of it.
+
+    h2 would keep every unknown setting, and there are 65,000. RFC 9113 section 6.5.2: ignore them. It would
+    also fill the largest table for compression that it is offered, and search it for every field.
+    """
+    known = [
+        _SETTING.pack(key, min(value, _TABLE_SIZE) if key == SettingsFrame.HEADER_TABLE_SIZE else value)
+        for key, value in _SETTING.iter_unpack(payload)
+        if key in _KNOWN_SETTINGS
+    ]
+    return b"".join(known)
 
 
 _HANDLERS: dict[int, Callable[[FrameGate, int, int, int, bytes], Admitted | None]] = {

@@ -80,9 +80,10 @@ class FieldDecoder(Decoder):
         fields = self._known.get(data)  # its fields are in the table still, at the same places
         if fields is None:
             fields = self._decode(data)
-            if self._table.has_changed():
+            resized = data[:1] and data[0] & 0xE0 == _TABLE_SIZE_UPDATE  # what had no room may have it now
+            if self._table.has_changed() or resized:
                 self._known.clear()
-            elif len(data) <= _LONGEST_KNOWN and data and data[0] & 0xE0 != _TABLE_SIZE_UPDATE:
+            elif data and len(data) <= _LONGEST_KNOWN:
                 _remember(self._known, data, fields)
         return fields  # type: ignore[return-value]  # h2 wants pairs, of whatever class
 

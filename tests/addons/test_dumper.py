@@ -30,7 +30,7 @@ from proxyfw.testing import (
 from proxyfw.udp import UDPFlow, UDPMessage
 from proxyfw_addons.dumper import detail, summary, terminal
 from proxyfw_addons.dumper.look import Look, duration, escape
-from proxyfw_addons.dumper.terminal import Screen, wants_colour
+from proxyfw_addons.dumper.terminal import Screen
 
 START = 1_700_000_000.0
 URL = "http://example.com/path"
@@ -426,29 +426,6 @@ async def test_colours_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "\x1b[31mfailed: no\x1b[0m" in failed
 
 
-@pytest.mark.parametrize(
-    ("environment", "colourful_terminal", "elsewhere"),
-    [
-        ({}, True, False),
-        ({"NO_COLOR": "1"}, False, False),
-        ({"NO_COLOR": ""}, True, False),
-        ({"FORCE_COLOR": "1"}, True, True),
-        ({"FORCE_COLOR": "0"}, True, False),
-        ({"NO_COLOR": "1", "FORCE_COLOR": "1"}, False, False),
-        ({"TERM": "dumb"}, False, False),
-        ({"TERM": "dumb", "FORCE_COLOR": "1"}, True, True),
-    ],
-)
-def test_who_decides_about_colours(
-    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], colourful_terminal: bool, elsewhere: bool
-) -> None:
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    assert wants_colour(Terminal()) is colourful_terminal
-    assert wants_colour(io.StringIO()) is elsewhere
-    assert wants_colour(None) is elsewhere
-
-
 async def test_urls_are_cut_to_the_width_of_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setenv("NO_COLOR", "1")
@@ -533,7 +510,6 @@ def test_no_terminal_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     screen.drain(5)
     closed = io.StringIO()
     closed.close()
-    assert not terminal.is_terminal(closed)
     terminal.write(closed, "line\n")
 
 

@@ -235,6 +235,7 @@ def test_a_hook_is_explained() -> None:
     assert text.startswith("request(flow: HTTPFlow)\n\nThe ")
     assert "flow.response" in text
     assert run("hooks", "running").stdout.startswith("running()\n")
+    assert run("hooks", "load_state").stdout.startswith("load_state(state: object)\n")
 
 
 def test_addons_are_listed() -> None:

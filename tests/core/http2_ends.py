@@ -51,7 +51,13 @@ class Heard:
 class Talker:
     """One end of an HTTP/2 connection. Unless it is *slow*, it gives back the windows of what it gets."""
 
-    def __init__(self, wire: Wire, client: bool, settings: dict[SettingCodes, int] | None = None) -> None:
+    def __init__(
+        self,
+        wire: Wire,
+        client: bool,
+        settings: dict[SettingCodes, int] | None = None,
+        upgraded: bool = False,
+    ) -> None:
         self.wire = wire
         self.streams: dict[int, Heard] = {}
         self.slow: set[int] = set()
@@ -74,7 +80,10 @@ class Talker:
         self.h2 = H2Connection(config)
         if settings is not None:
             self.h2.local_settings = Settings(client, settings)
-        self.h2.initiate_connection()
+        if upgraded:
+            self.h2.initiate_upgrade_connection()
+        else:
+            self.h2.initiate_connection()
         self.flush()
         wire.attach(self)
 
@@ -261,10 +270,12 @@ def get(path: bytes = b"/", method: bytes = b"GET", *fields: tuple[bytes, bytes]
 
 
 class H2Client(Talker):
-    """A client."""
+    """A client. *upgraded*: stream 1 is a request that it has sent in HTTP/1.1."""
 
-    def __init__(self, wire: Wire, settings: dict[SettingCodes, int] | None = None) -> None:
-        super().__init__(wire, True, settings)
+    def __init__(
+        self, wire: Wire, settings: dict[SettingCodes, int] | None = None, upgraded: bool = False
+    ) -> None:
+        super().__init__(wire, True, settings, upgraded)
 
     def ask(self, headers: Fields | None = None, body: bytes = b"", end: bool = True) -> int:
         """Send a request, or so much of it; its stream."""

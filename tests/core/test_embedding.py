@@ -73,7 +73,7 @@ async def test_two_proxies_in_one_process_do_not_know_of_each_other(tmp_path: Pa
         assert first.address != second.address
         assert one.ports == [first.address[1]] * 3
         assert two.ports == [second.address[1]] * 3
-        assert (first.options.body_size_limit, second.options.body_size_limit) == ("1m", None)
+        assert (first.options.body_size_limit, second.options.body_size_limit) == (2**20, None)
 
 
 async def test_a_proxy_can_be_started_again(tmp_path: Path) -> None:

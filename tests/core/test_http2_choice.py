@@ -176,21 +176,6 @@ async def test_an_addon_chooses_prior_knowledge_for_an_origin() -> None:
         assert (await client.message()).endswith(b"\r\n\r\nhi")
 
 
-async def test_an_upgrade_to_h2c_is_ignored() -> None:
-    """5.4.84: RFC 9113 has taken it out."""
-    async with world() as w:
-        origin = w.origin()
-        client = w.client()
-        client.write(
-            b"GET http://example.com/ HTTP/1.1\r\nHost: example.com\r\n"
-            b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoA\r\n\r\n"
-        )
-        server = await origin.accept()
-        assert await server.head() == b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n"
-        server.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-        assert (await client.head()).startswith(b"HTTP/1.1 200 ")
-
-
 @pytest.mark.parametrize("websocket", [True, False])
 async def test_connect_inside_http2_is_not_understood(websocket: bool) -> None:
     """5.4.85: extended CONNECT is offered for WebSocket only, and plain CONNECT is for HTTP/1.1."""

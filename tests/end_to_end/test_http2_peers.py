@@ -26,6 +26,7 @@ pytestmark = [
     pytest.mark.skipif(nginx_server.PROGRAM is None, reason="nginx is not installed"),
 ]
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+needs_nghttp = pytest.mark.skipif(shutil.which("nghttp") is None, reason="nghttp is not installed")
 needs_h2load = pytest.mark.skipif(shutil.which("h2load") is None, reason="h2load is not installed")
 
 
@@ -121,6 +122,51 @@ async def test_prior_knowledge(field: Field, nginx: Nginx) -> None:
     host, port = reverse.address
     out = await run("curl", "-sS", "--http2-prior-knowledge", f"http://{host}:{port}/protocol")
     assert out.startswith(b"HTTP/2.0 ")
+
+
+@needs_curl
+@pytest.mark.parametrize("way", ["tunnel", "reverse", "absolute"])
+async def test_curl_asks_for_an_upgrade(field: Field, nginx: Nginx, way: str) -> None:
+    """mitmproxy 5.4.84: curl does by itself in the clear, and goes on with its next request in HTTP/2.
+
+    To a proxy that passes plain requests on it would say URLs for paths then, so that stays HTTP/1.1.
+    """
+
+    class Secure:
+        def requestheaders(self, flow: HTTPFlow) -> None:
+            flow.request.scheme, flow.request.port = "https", nginx.tls
+
+    recorder = Recorder()
+    mode = [f"reverse:https://example.test:{nginx.tls}"] if way == "reverse" else ["regular"]
+    proxy = await field.proxy(recorder, Secure(), mode=mode)
+    host, port = proxy.address
+    base = f"http://{host}:{port}" if way == "reverse" else "http://example.test"
+    through = {"tunnel": ["-p", "-x", proxy.url], "reverse": [], "absolute": ["-x", proxy.url]}[way]
+    shown = ["-w", " %{http_version}\n", f"{base}/protocol", f"{base}/protocol"]
+    out = (await run("curl", "-sS", "--http2", "-d", "body", *through, *shown)).decode().splitlines()
+    version = "1.1" if way == "absolute" else "2"
+    assert [line.rpartition(" ")[2] for line in out] == [version, version]
+    flows: list[Any] = recorder.of("response")
+    assert len({flow.client_conn for flow in flows}) == 1
+    first = "HTTP/1.1"
+    assert [f.request.http_version for f in flows] == [first, first if way == "absolute" else "HTTP/2.0"]
+    assert {f.request.raw_content for f in flows} == {b"body"}
+
+
+@needs_nghttp
+async def test_nghttp_asks_for_an_upgrade(field: Field, nginx: Nginx, tmp_path: Path) -> None:
+    """mitmproxy 5.4.84."""
+    recorder = Recorder()
+    proxy = await field.proxy(recorder, mode=[f"reverse:https://example.test:{nginx.tls}"])
+    host, port = proxy.address
+    nginx.file("large", bytes(1_000_000))
+    url = f"http://{host}:{port}/large"
+    out = await run("nghttp", "-nvu", url, f"{url}?again")
+    assert b"HTTP Upgrade success" in out
+    assert b"error" not in out.replace(b"NO_ERROR", b"").replace(b"error_code", b"")
+    flows: list[Any] = recorder.of("response")
+    assert [flow.response.status_code for flow in flows] == [200, 200]
+    assert {len(flow.response.raw_content) for flow in flows} == {1_000_000}
 
 
 @needs_curl

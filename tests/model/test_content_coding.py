@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import tracemalloc
 import zlib
 
 import pytest
@@ -85,3 +86,54 @@ def test_the_last_body_is_decoded_once() -> None:
     encoded = bytes(bytearray(encoding.encode(b"hello" * 20, "gzip")))
     encoding.encode(b"another", "gzip")
     assert encoding.decode(encoded, "gzip") is encoding.decode(encoded, "gzip")
+
+
+MEGA = 1024**2
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd", "gzip, gzip", "zstd, gzip"])
+def test_a_body_that_decodes_to_more_than_the_limit_is_refused(coding: str) -> None:
+    bomb = bytes(bytearray(encoding.encode(bytes(64 * MEGA), coding)))
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="more than 1048576 bytes once decoded"):
+        encoding.decode(bomb, coding, limit=MEGA)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 48 * MEGA
+    assert len(encoding.decode(bomb, coding, limit=64 * MEGA)) == 64 * MEGA
+
+
+def test_the_limit_holds_for_a_body_that_was_decoded_with_a_higher_one() -> None:
+    data = encoding.encode(bytes(2 * MEGA), "gzip")
+    with pytest.raises(ValueError, match="once decoded"):
+        encoding.decode(data, "gzip", limit=MEGA)
+    with pytest.raises(ValueError, match="once decoded"):
+        encoding.decode(data, "gzip", limit=MEGA)
+    assert len(encoding.decode(data, "gzip")) == 2 * MEGA
+
+
+@pytest.mark.parametrize("coding", ["br", "zstd"])
+def test_one_piece_of_a_stream_may_not_be_more_than_the_limit(
+    coding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bomb = encoding.encode(bytes(64 * MEGA), coding)
+    monkeypatch.setattr(encoding, "DECODED_LIMIT", MEGA)
+    with pytest.raises(ValueError, match="once decoded"):
+        encoding.decoder(coding)(bomb)
+
+
+def test_many_small_members_are_decoded_in_linear_time() -> None:
+    members = gzip.compress(b"", mtime=0) * 50_000
+    assert encoding.decode(members, "gzip") == b""
+    assert encoding.decode(members + gzip.compress(b"end"), "gzip") == b"end"
+
+
+def test_a_tower_of_codings_is_refused() -> None:
+    with pytest.raises(ValueError, match="9 content encodings"):
+        encoding.decode(b"x", ",".join(["gzip"] * 9))
+
+
+@given(st.lists(st.binary(max_size=9000), min_size=1, max_size=4), st.sampled_from(["gzip", "zstd"]))
+def test_members_of_any_length_are_put_together(members: list[bytes], coding: str) -> None:
+    body = b"".join(encoding.encode(member, coding) for member in members)
+    assert encoding.decode(body, coding) == b"".join(members)

@@ -63,6 +63,16 @@ def test_what_is_said_again_is_not_worked_out_again() -> None:
     assert decoder.decode(again) is decoder.decode(bytes(bytearray(again)))
 
 
+def test_what_had_no_room_in_the_table_is_added_once_it_has() -> None:
+    decoder = FieldDecoder(65536)
+    adds, refers, none, some = b"\x40\x01a\x01b", b"\xbe", b"\x20", b"\x3f\x21"
+    decoder.decode(none)
+    decoder.decode(adds)
+    decoder.decode(some)
+    decoder.decode(adds)
+    assert decoder.decode(refers) == [(b"a", b"b")]
+
+
 def test_a_memory_is_bounded() -> None:
     decoder = FieldDecoder(65536)
     for number in range(1000):

@@ -9,9 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Set
 
-import pluggy
-
-from proxyfw import ctx
+from proxyfw import ctx, hookimpl
 from proxyfw.addonmanager import Loader
 from proxyfw.exceptions import FilterError, OptionsError
 from proxyfw.flow import Flow
@@ -21,8 +19,6 @@ from .detail import details
 from .look import DIM, PLAIN, Look
 from .summary import line
 from .terminal import Screen
-
-hookimpl = pluggy.HookimplMarker("proxyfw")
 
 ONE_LINE, HEADERS, CUT_BODIES = 1, 2, 3
 _INDENT = "    "

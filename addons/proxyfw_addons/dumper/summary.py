@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from proxyfw.connection import Address
+from proxyfw.connection import Address, shown_address
 from proxyfw.dns import DNSFlow, response_codes, types
 from proxyfw.flow import Error, Flow, clock
 from proxyfw.http import HTTPFlow, Message
@@ -154,10 +154,7 @@ def _age(flow: Flow) -> str:
 
 @lru_cache
 def _shown_address(address: Address | None) -> str:
-    if not address:
-        return "?"
-    host = escape(address[0])
-    return f"[{host}]:{address[1]}" if ":" in host else f"{host}:{address[1]}"
+    return escape(shown_address(address))
 
 
 def _cut(text: str, width: int) -> str:

@@ -9,7 +9,7 @@ import sys
 import threading
 from typing import TextIO
 
-from proxyfw.log import in_one_piece
+from proxyfw.log import in_one_piece, is_terminal, wants_colour
 
 from .look import Look, count
 
@@ -125,20 +125,3 @@ def _wait_until_writable(descriptor: int) -> None:
     poll = select.poll()
     poll.register(descriptor, select.POLLOUT)
     poll.poll()
-
-
-def wants_colour(stream: TextIO | None) -> bool:
-    """Whether to write to *stream* in colours: NO_COLOR, else FORCE_COLOR, else whether it is a terminal."""
-    if os.environ.get("NO_COLOR"):
-        return False
-    if os.environ.get("FORCE_COLOR", "0") not in ("", "0"):
-        return True
-    return os.environ.get("TERM") != "dumb" and is_terminal(stream)
-
-
-def is_terminal(stream: TextIO | None) -> bool:
-    """Whether somebody looks at *stream*."""
-    try:
-        return stream is not None and stream.isatty()
-    except ValueError:  # it is closed
-        return False

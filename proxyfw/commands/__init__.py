@@ -1,0 +1,1 @@
+"""What lies behind `proxyfw.command`: words of a line, kinds of parameters, flows by selector."""
