@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -33,6 +34,21 @@ MODEL: dict[str, list[tuple[ModuleType, str]]] = {
     "TLS": [(tls, "ClientHelloData"), (tls, "ClientHello"), (tls, "TlsData")],
 }
 """The classes of the page about the model, by where an addon finds them."""
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+COOKBOOK = {
+    "Look": ["log_json_bodies", "graphql_log", "request_log", "count_hosts", "count_retries", "save_images",
+             "explain_failures"],
+    "Change requests": ["redirect_host", "staging_address", "choose_upstream", "strip_tracking",
+                        "inject_token", "basic_auth", "sign_requests"],
+    "Change answers": ["add_header", "cors_headers", "rewrite_json", "rewrite_html", "anonymise_cookies",
+                       "stream_uppercase"],
+    "Answer, block, let through": ["mock_api", "block_ads", "kill_trackers", "pass_through_banks"],
+    "Try what goes wrong": ["fail_sometimes", "slow_down", "limit_rate", "compare_backends"],
+    "Not only requests": ["websocket_edit", "edit_events", "replace_in_tcp", "answer_dns"],
+    "Build on it": ["options_and_commands", "embed_in_asyncio"],
+}  # fmt: skip
+"""The examples by what somebody wants to do."""
 
 CALLS = (r"\bhookspecs\.(\w+)", r'\bimplementations\([^)]*"(\w+)"\)')
 """How the source calls a hook."""
@@ -66,6 +82,7 @@ def pages() -> dict[str, str]:
         "hooks.md": hooks_page,
         "model.md": model_page,
         "options.md": options_page,
+        "../cookbook.md": cookbook_page,
     }
     return {name: MADE + "\n".join(make()) + "\n" for name, make in makers.items()}
 
@@ -173,6 +190,34 @@ def filters_page() -> Iterator[str]:
     yield from (f"| `{operator}` | {cell(operator.description)} |" for operator in flowfilter.OPERATORS)
     yield "\n## Arguments\n"
     yield from (f"**{name}**: {about}\n" for name, about in flowfilter.ARGUMENTS.items())
+
+
+# The cookbook
+
+
+def cookbook_page() -> Iterator[str]:
+    yield "# Cookbook\n"
+    yield (
+        "Scripts for what people really do: each is a file in `examples/`, runs as it stands, and is tested "
+        "with real traffic. Copy one, and change what differs in your case; "
+        "[the tutorial](tutorial.md) explains the words, [hooks](reference/hooks.md) lists the moments.\n"
+    )
+    for title, names in COOKBOOK.items():
+        yield f"## {title}\n"
+        for name in names:
+            yield from recipe(name)
+    if missing := {path.stem for path in EXAMPLES.glob("*.py")} - set(chain(*COOKBOOK.values())):
+        raise ValueError(f"not in the cookbook: {', '.join(sorted(missing))}")
+
+
+def recipe(name: str) -> Iterator[str]:
+    """The section of one example, out of its docstring and its code."""
+    source = (EXAMPLES / f"{name}.py").read_text(encoding="utf-8")
+    about, _, usage = inspect.cleandoc(source.split('"""', 2)[1]).partition("\n\n")
+    yield f"### {name}.py\n"
+    yield f"{' '.join(about.split())}\n"
+    yield f"```text\n{usage}\n```\n"
+    yield f"```python\n{source.split(chr(34) * 3, 2)[2].strip()}\n```\n"
 
 
 # The command line

@@ -76,13 +76,38 @@ class Control(Protocol):
 
 
 _kinds: dict[str, type[Flow]] = {}
+class Pause:
+    """A *flow* that is held after *hook*, the name of one, since then (seconds since 1970).
+
+    `ended` is ``""`` while it lasts, then ``"resumed"``, ``"killed"``, or ``"gone"`` if nobody is left to
+    hold it for; who resumes it for a reason of his own may have put that there.
+    """
+
+    __slots__ = ("ended", "flow", "hook", "since")
+
+    def __init__(self, flow: Flow, hook: str) -> None:
+        self.flow = flow
+        self.hook = hook
+        self.since = clock()
+        self.ended = ""
+
+    def get_state(self) -> dict[str, Any]:
+        """The pause as plain data, with the flow's id."""
+        return {"flow": self.flow.id, "hook": self.hook, "since": self.since, "ended": self.ended}
+
+    def __repr__(self) -> str:
+        return f"<Pause after {self.hook} of {self.flow!r}>"
+
+
 
 
 class Flow:
     """What flows of all protocols have in common.
 
     *live* says that the flow is under way and can still be changed on the wire. `marked` is ``""`` or a
-    marker, `comment` free text, `is_replay` ``"request"``, ``"response"`` or None, `error` why it failed.
+    marker, `comment` free text, `is_replay` ``"request"``, ``"response"`` or None, `error` why it failed,
+    `trace` what rules did, None if there were none, `copied_from` the id of the flow that this is a `copy`
+    of, as long as nothing has come of it.
     """
 
     type: ClassVar[str] = ""
@@ -97,6 +122,7 @@ class Flow:
         "comment",
         "control",
         "error",
+        "copied_from",
         "intercepted",
         "is_replay",
         "live",
@@ -113,6 +139,7 @@ class Flow:
         self.control: Control | None = None
         self.error: Error | None = None
         self.intercepted = False
+        self.copied_from: str | None = None
         self.marked = ""
         self.comment = ""
         self.is_replay: str | None = None
@@ -221,6 +248,7 @@ class Flow:
         new.client_conn = self.client_conn.copy()
         new.server_conn = self.server_conn.copy()
         return new
+        new.copied_from = self.id
 
     def get_state(self) -> dict[str, Any]:
         """All that is worth saving, as dicts, lists, str, bytes, numbers, bools and None.
@@ -282,6 +310,7 @@ class Flow:
     def _twin(self) -> Self:
         new = type(self).__new__(type(self))
         new._reset()
+        self.copied_from = None
         new._assign(self)
         new.intercepted = False
         return new

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from proxyfw.addonmanager import Loader
     from proxyfw.connection import Client, Connection, Server, ServerConnectionHookData
     from proxyfw.dns import DNSFlow
-    from proxyfw.flow import Flow
+    from proxyfw.flow import Flow, Pause
     from proxyfw.http import HTTPFlow
     from proxyfw.log import LogEntry
     from proxyfw.sse import ServerSentEvent
@@ -403,6 +403,19 @@ def next_layer(nextlayer: NextLayer) -> None:
     ``"ignored"``, which is carried and makes no flow. It fires where a destination is known: in tunnels, for
     SOCKS and redirected clients, and again inside their TLS.
     """
+
+
+@_hook("advanced")
+def flow_paused(pause: Pause) -> None:
+    """A flow is held after a hook in which ``flow.intercept()`` was called. May be async.
+
+    ``pause.flow`` can be changed and answered as in that hook, until ``flow.resume()`` or ``flow.kill()``.
+    """
+
+
+@_hook("advanced")
+def flow_resumed(pause: Pause) -> None:
+    """A held flow goes on, or is over; ``pause.ended`` says why. May be async."""
 
 
 @_hook("advanced")

@@ -22,17 +22,22 @@ from .certs import CertStore
 from .command import CommandManager
 from .connection import shown_address
 from .core import settings as core_settings
+from .core.errands import Errands
 from .core.house import House
 from .core.listeners import Place
+from .core.live import LiveFlows
 from .core.modes import parse_all
 from .core.server import Server
 from .core.settings import Settings
-from .exceptions import CertificateError, ConnectError, OptionsError, TlsError
+from .exceptions import CertificateError, ConnectError, OptionsError, ProxyfwError, TlsError
+from .flow import Flow
+from .http import HTTPFlow
 from .net.contexts import VERSIONS, KeyLog, LeafContexts, OriginContexts, Terms, Trust, new_context
 from .net.network import Network, SocketNetwork
 from .net.watch import Watch
 from .net.wire import Address
 from .options import Options
+from .replay import prepared
 from .script import ScriptLoader
 
 log = logging.getLogger("proxyfw")
@@ -66,7 +71,10 @@ class Proxy:
         self.context = contextvars.copy_context()
         self.context.run(ctx.use, self)
         core_settings.declare(self.options)
-        self.commands = CommandManager()
+        self._errands = Errands()
+        self.commands = CommandManager(self.options, self._errands.start)
+        self._live = LiveFlows(lambda: self._server.house.live if self._server else ())
+        self.commands.add_flow_source(self._live)
         self.log = ctx.log
         self._network: Network = network or SocketNetwork()
         self._server: Server | None = None
@@ -115,6 +123,31 @@ class Proxy:
         return Path(self.options.confdir).expanduser() / "proxyfw-ca-cert.pem"
 
     # Its life
+    # The traffic
+
+    @property
+    def live_flows(self) -> list[Flow]:
+        """The flows that are under way, the oldest first."""
+        return self._live.flows()
+
+    async def replay(self, flow: Flow, *, recorded: bool = False) -> HTTPFlow:
+        """Send the request of *flow* again, and return the flow of that when it is over.
+
+        It passes all hooks, as ``flow.is_replay == "request"``, and goes to the origin by way of the pool and
+        of an upstream proxy, also where the proxy does not listen. `proxyfw.replay.prepared` says which flow
+        it is; how it ended is in its `response` or `error`. *recorded*: it comes from a file, so that a
+        reverse proxy sends it to the server that it stands for.
+
+        Raises ProxyfwError if *flow* cannot be replayed, or the proxy does not run.
+        """
+        if self._server is None:
+            raise ProxyfwError("nothing can be replayed: the proxy does not run")
+        again = prepared(flow)
+        options = self.options
+        modes = parse_all(options.mode, options.listen_host, options.listen_port)
+        await self._server.replay(again, modes, recorded)
+        return again
+
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -150,6 +183,7 @@ class Proxy:
                 await asyncio.wait([self._relistening])
             await server.close()
             await self.addons.stop()
+            await self._errands.stop(self.options.shutdown_timeout)
 
     async def settled(self) -> None:
         """Wait until the proxy listens as the options say, after a change of mode, listen_* or server.

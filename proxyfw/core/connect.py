@@ -16,7 +16,7 @@ from proxyfw.protocol.events import END, End, RequestHead, ResponseHead
 from . import heads
 from .answers import error_answer
 from .heads import Route
-from .hold import Holder
+from .hold import Holder, hold
 from .house import House
 from .pool import Pool
 
@@ -39,6 +39,7 @@ class Connect(Holder[HTTPFlow]):
         flow.request = heads.request_from(head, self.route, model.clock())
         flow.control = self
         super().__init__(flow)
+        house.live.add(flow)
 
     async def accept(self) -> bool:
         """Answer; True if the tunnel is open. A refusal leaves the connection as good as any answer does."""
@@ -48,7 +49,7 @@ class Connect(Holder[HTTPFlow]):
         self._peer.on_gone = self._client_gone
         await self._calls.call(hookspecs.http_connect, flow)
         if flow.intercepted:
-            await flow.wait_for_resume()
+            await hold(flow, self._calls, hookspecs.http_connect)
         self._peer.on_gone = None
         if flow.error:
             self._peer.abort()
@@ -67,6 +68,7 @@ class Connect(Holder[HTTPFlow]):
         flow = self.flow
         self._pool.abandon(flow.client_conn, flow.server_conn)
         flow.live, flow.control = False, None
+        self._house.live.discard(flow)
         await self._calls.call(hookspecs.flow_end, flow)
 
     def kill(self) -> None:

@@ -24,7 +24,7 @@ from proxyfw.net.hosts_file import HostsFile
 from proxyfw.net.wire import Address
 from proxyfw.protocol.dns import MAX_SIZE, pack, payload_limit, truncated, unpack
 
-from .hold import Holder
+from .hold import Holder, hold
 from .house import House
 from .name_server import ask, ask_over_tcp
 from .scope import Scope
@@ -83,6 +83,7 @@ class Query(Holder[DNSFlow]):
         assert task
         self._scope = Scope(task)
         flow.control = self
+        self._house.live.add(flow)
         try:
             return await self._story()
         except ConnectionProblem as e:
@@ -95,13 +96,14 @@ class Query(Holder[DNSFlow]):
             return await self._fail(f"internal error: {type(e).__name__}: {e}")
         finally:
             flow.live, flow.control = False, None
+            self._house.live.discard(flow)
             await self._calls.call(hookspecs.flow_end, flow)
 
     async def _story(self) -> bytes:
         flow, calls = self.flow, self._calls
         await calls.call(hookspecs.dns_request, flow)
         if flow.intercepted:
-            await flow.wait_for_resume()
+            await hold(flow, calls, hookspecs.dns_request)
         with self._scope:
             if flow.response is None and self.hosts:
                 flow.response = from_hosts_file(self.hosts, flow.request)
@@ -109,7 +111,7 @@ class Query(Holder[DNSFlow]):
                 flow.response = await self._forward()
         await calls.call(hookspecs.dns_response, flow)
         if flow.intercepted:
-            await flow.wait_for_resume()
+            await hold(flow, calls, hookspecs.dns_response)
         self._scope.check()
         if flow.response is None:
             raise ConnectError("an addon took the answer away")

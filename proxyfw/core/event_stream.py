@@ -13,6 +13,7 @@ from proxyfw.net.peer import Stream
 from proxyfw.protocol.sse import Block, EventStreamParser
 
 from .body import Passage
+from .hold import hold
 from .scope import Scope
 from .settings import Settings
 
@@ -66,7 +67,7 @@ class EventPassage(Passage):
             if pending is not DONE:
                 await self._scope.outside(pending)
             if self._flow.intercepted:
-                await self._flow.wait_for_resume()
+                await hold(self._flow, self._calls, hookspecs.sse_event)
         if written := block.written():
             await self._transform(written)
 

@@ -34,7 +34,7 @@ from .answers import error_answer
 from .body import Passage
 from .event_stream import EventPassage, shows
 from .fetch import Fetch, OriginStream
-from .hold import Holder
+from .hold import Holder, hold
 from .scope import Scope
 from .settings import Settings
 from .upgrade import websocket_codecs
@@ -136,12 +136,12 @@ class Exchange(Holder[HTTPFlow]):
         # The request arrives: whole, or so much of it that the rest has to be streamed.
         await calls.call(hookspecs.requestheaders, flow)
         if flow.intercepted:
-            await flow.wait_for_resume()
+            await hold(flow, calls, hookspecs.requestheaders)
         with self._scope:
             rest = await self._receive_request()
         await calls.call(hookspecs.request, flow)
         if flow.intercepted:
-            await flow.wait_for_resume()
+            await hold(flow, calls, hookspecs.request)
 
         # It is answered: by an addon, or by the origin.
         fetched = None
@@ -153,7 +153,7 @@ class Exchange(Holder[HTTPFlow]):
             self._closes = self._closes or rest is not None  # nobody wants the rest of its body
         await calls.call(hookspecs.responseheaders, flow)
         if flow.intercepted:
-            await flow.wait_for_resume()
+            await hold(flow, calls, hookspecs.responseheaders)
 
         # The answer goes out: as it comes, or when it is complete.
         streamed = False
@@ -166,7 +166,7 @@ class Exchange(Holder[HTTPFlow]):
         self._told = True
         await calls.call(hookspecs.response, flow)
         if flow.intercepted:
-            await flow.wait_for_resume()
+            await hold(flow, calls, hookspecs.response)
         with self._scope:
             await (self._end_answer(fetched) if streamed and fetched else self._answer())
 

@@ -1,11 +1,13 @@
-"""Where a flow waits while it is intercepted."""
+"""Where a flow waits while it is intercepted, and how addons learn of it."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Generic, TypeVar
 
-from proxyfw.flow import Flow
+from proxyfw import hookspecs
+from proxyfw.addon.calls import Calls, Hook
+from proxyfw.flow import Error, Flow, Pause
 
 F = TypeVar("F", bound=Flow)
 
@@ -19,6 +21,11 @@ class Holder(Generic[F]):
         self.flow = flow
         self._over = False
         self._resumed: asyncio.Event | None = None
+
+    @property
+    def over(self) -> bool:
+        """There is nothing left to hold the flow for."""
+        return self._over
 
     def resume(self) -> None:
         """Wake all who wait."""
@@ -39,3 +46,23 @@ class Holder(Generic[F]):
         self._over = True
         self.flow.intercepted = False
         self.resume()
+
+
+async def hold(flow: Flow, calls: Calls, after: Hook) -> None:
+    """Wait while *flow*, which an addon has intercepted in the hook *after*, is not resumed."""
+    pause, control = Pause(flow, after.__name__), flow.control
+    try:
+        await calls.call(hookspecs.flow_paused, pause)
+        await flow.wait_for_resume()
+    except asyncio.CancelledError:
+        pause.ended = "gone"
+        raise
+    finally:
+        pause.ended = pause.ended or _why_it_ended(flow, control)
+        await calls.call(hookspecs.flow_resumed, pause)
+
+
+def _why_it_ended(flow: Flow, control: object) -> str:
+    if flow.error and flow.error.msg == Error.KILLED_MESSAGE:
+        return "killed"
+    return "gone" if isinstance(control, Holder) and control.over else "resumed"

@@ -13,6 +13,7 @@ from typing import Any
 from proxyfw.addonmanager import AddonManager
 from proxyfw.certs import CertStore
 from proxyfw.connection import Client, Server, ServerSpec
+from proxyfw.flow import Flow
 from proxyfw.net.contexts import LeafContexts, OriginContexts
 from proxyfw.net.network import Network, is_local
 from proxyfw.net.peer import Patience
@@ -46,6 +47,8 @@ class House:
     own_addresses: list[Address] = field(default_factory=list)
     """Where this proxy listens."""
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+    live: set[Flow] = field(default_factory=set)
+    """The flows that are under way."""
 
     def server(self, client: Client, address: Address, instead: Server | None = None) -> Server:
         """A connection to *address* that may be made for *client*: by its mode's upstream proxy, if any.

@@ -238,9 +238,7 @@ class Session:
             route = replace(route, alpn_offers=CLEARTEXT)  # who knew beforehand, knew it of the origin
 
         async def answer(stream: Http2Stream, head: RequestHead) -> None:
-            exchange = self._new_exchange(stream, head, route, current_task())
-            await exchange.run()
-            await self._go_on(exchange, stream)
+            await self._tell(self._new_exchange(stream, head, route, current_task()), stream)
 
         self._parallel = Parallel(self._house, wire, answer, codec or new_codec(self._house))
         if self._stopping:
@@ -249,15 +247,21 @@ class Session:
 
     async def _exchange(self, peer: Peer, head: RequestHead, route: Route | None) -> bool:
         """Answer one request; True if the connection speaks something else from now on."""
-        exchange = self._new_exchange(peer, head, route, self._task)
-        await exchange.run()
-        return await self._go_on(exchange, peer)
+        return await self._tell(self._new_exchange(peer, head, route, self._task), peer)
 
-    async def _go_on(self, exchange: Exchange, client: Peer | Http2Stream) -> bool:
-        """Carry what follows a 101, which is not HTTP any more; False if nothing does."""
-        house, origin = self._house, exchange.switched
-        if origin is None:
-            return False
+    async def _tell(self, exchange: Exchange, client: Peer | Http2Stream) -> bool:
+        """The story of *exchange*, and of what follows it; whether something did."""
+        live, flow = self._house.live, exchange.flow
+        live.add(flow)
+        try:
+            await exchange.run()
+            return exchange.switched is not None and await self._go_on(exchange, exchange.switched, client)
+        finally:
+            live.discard(flow)
+
+    async def _go_on(self, exchange: Exchange, origin: Stream, client: Peer | Http2Stream) -> bool:
+        """Carry what follows a 101 of *origin*, which is not HTTP any more."""
+        house = self._house
         if not isinstance(origin, OriginPeer):
             from .http2_origin import OriginStream
 

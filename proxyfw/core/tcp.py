@@ -16,7 +16,7 @@ from proxyfw.flow import Error
 from proxyfw.net.wire import Wire
 from proxyfw.tcp import TCPFlow, TCPMessage
 
-from .hold import Holder
+from .hold import Holder, hold
 from .house import House
 from .tunnel import Tally, relay
 
@@ -78,10 +78,11 @@ class RawStream(Holder[TCPFlow]):
         flow, calls = self.flow, self._calls
         flow.control = self
         self._house.watch.add(self)
+        self._house.live.add(flow)
         try:
             await calls.call(hookspecs.tcp_start, flow)
             if flow.intercepted:
-                await flow.wait_for_resume()
+                await hold(flow, self._calls, hookspecs.tcp_start)
             if not self.over:
                 self._client.wire.attach(self._client)
                 self._server.wire.attach(self._server)
@@ -96,6 +97,7 @@ class RawStream(Holder[TCPFlow]):
             self._client.wire.close()
             self._server.wire.close()
             flow.live, flow.control = False, None
+            self._house.live.discard(flow)
             await self._tell_end()
 
     async def _tell_end(self) -> None:
@@ -126,7 +128,7 @@ class RawStream(Holder[TCPFlow]):
         flow.keep(message, self._house.settings.keep_messages)
         await self._calls.call(hookspecs.tcp_message, flow)
         if flow.intercepted:
-            await flow.wait_for_resume()
+            await hold(flow, self._calls, hookspecs.tcp_message)
         self.touch()
         content: object = message.content
         if not isinstance(content, bytes):

@@ -18,7 +18,7 @@ from proxyfw.net.datagram import DatagramListener, DatagramReceiver, Datagrams
 from proxyfw.net.wire import Address
 from proxyfw.udp import UDPFlow, UDPMessage
 
-from .hold import Holder
+from .hold import Holder, hold
 from .house import House
 from .pool import addresses_of, disconnected
 
@@ -140,6 +140,7 @@ class Association(Holder[UDPFlow]):
         flow, house = self.flow, self._house
         flow.control = self
         house.watch.add(self)
+        house.live.add(flow)
         try:
             self._servers_socket = await reach(house, flow.server_conn, flow.client_conn, self)
             await self._carry()
@@ -159,6 +160,7 @@ class Association(Holder[UDPFlow]):
                 disconnected(house, flow.server_conn, flow.client_conn)
             self.let_go()
             flow.live, flow.control = False, None
+            house.live.discard(flow)
             await self._tell_end()
 
     async def _carry(self) -> None:
@@ -166,7 +168,7 @@ class Association(Holder[UDPFlow]):
         if self._seen:
             await self._calls.call(hookspecs.udp_start, flow)
             if flow.intercepted:
-                await flow.wait_for_resume()
+                await hold(flow, self._calls, hookspecs.udp_start)
         while message := await self._next():
             was_empty = not message.content  # which datagrams may be
             if self._seen:
@@ -183,7 +185,7 @@ class Association(Holder[UDPFlow]):
         flow.keep(message, self._house.settings.keep_messages)
         await self._calls.call(hookspecs.udp_message, flow)
         if flow.intercepted:
-            await flow.wait_for_resume()
+            await hold(flow, self._calls, hookspecs.udp_message)
         self.touch()
         content: object = message.content
         if not isinstance(content, bytes):

@@ -18,7 +18,7 @@ from proxyfw.net.wire import Wire
 from proxyfw.protocol.websocket import ABNORMAL, Close, Fragment, Ping, Pong, WebSocketCodec, whole
 from proxyfw.websocket import Opcode, WebSocketData, WebSocketMessage
 
-from .hold import Holder
+from .hold import Holder, hold
 from .house import House
 from .websocket_side import Side
 
@@ -70,7 +70,7 @@ class WebSocket(Holder[HTTPFlow]):
         try:
             await self._calls.call(hookspecs.websocket_start, flow)
             if flow.intercepted:
-                await flow.wait_for_resume()
+                await hold(flow, self._calls, hookspecs.websocket_start)
             if not self.over:
                 self._client.attach()
                 self._server.attach()
@@ -170,7 +170,7 @@ class WebSocket(Holder[HTTPFlow]):
             try:
                 await pending
                 if flow.intercepted:
-                    await flow.wait_for_resume()
+                    await hold(flow, self._calls, hookspecs.websocket_message)
             finally:
                 self._held.set_result(None)
                 self._held = None

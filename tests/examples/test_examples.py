@@ -7,64 +7,15 @@ import gzip
 import hashlib
 import hmac
 import json
-import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
+from example_runs import EXAMPLES, ask, exchange, hello_to, module_of, request, response, running
 
 from proxyfw.exceptions import OptionsError
-from proxyfw.testing import End, World, world
-
-EXAMPLES = Path(__file__).parent.parent / "examples"
-NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py"))
-
-
-@asynccontextmanager
-async def running(name: str, **options: Any) -> AsyncIterator[World]:
-    """A proxy that runs the example *name*."""
-    async with world(scripts=[str(EXAMPLES / f"{name}.py")], **options) as w:
-        yield w
-
-
-def module_of(w: World, name: str) -> ModuleType:
-    """The example as the proxy has loaded it."""
-    module = w.proxy.addons.get(f"{name}.py")
-    assert isinstance(module, ModuleType)
-    return module
-
-
-def request(url: str, *fields: str, method: str = "GET", body: bytes = b"") -> bytes:
-    host = url.split("/")[2]
-    head = [f"{method} {url} HTTP/1.1", f"Host: {host}", f"Content-Length: {len(body)}", *fields, "", ""]
-    return "\r\n".join(head).encode() + body
-
-
-def response(body: bytes, *fields: str) -> bytes:
-    head = ["HTTP/1.1 200 OK", f"Content-Length: {len(body)}", *fields, "", ""]
-    return "\r\n".join(head).encode() + body
-
-
-async def ask(w: World, *args: Any, **kwargs: Any) -> bytes:
-    """The answer to one request on a connection of its own."""
-    client = w.client()
-    client.write(request(*args, **kwargs))
-    return await client.message()
-
-
-async def exchange(w: World, sent: bytes, answer: bytes, origin: str = "example.com") -> tuple[bytes, bytes]:
-    """What the origin received, and what the client did."""
-    server = w.origin(origin)
-    client = w.client()
-    client.write(sent)
-    connection = await server.accept()
-    received = await connection.message()
-    connection.write(answer)
-    return received, await client.message()
+from proxyfw.testing import world
 
 
 async def test_add_header() -> None:
@@ -191,20 +142,6 @@ async def test_stream_uppercase() -> None:
         assert (await exchange(w, request("http://other.example/"), binary, "other.example"))[1] == binary
 
 
-async def hello_to(w: World, host: str) -> tuple[End, bytes]:
-    """A client inside a tunnel to *host* that has sent its ClientHello; and that hello."""
-    client = w.client()
-    client.write(f"CONNECT {host}:443 HTTP/1.1\r\nHost: {host}:443\r\n\r\n".encode())
-    assert (await client.head()).startswith(b"HTTP/1.1 200 ")
-    out = ssl.MemoryBIO()
-    talk = ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), out, server_hostname=host)
-    with pytest.raises(ssl.SSLWantReadError):
-        talk.do_handshake()
-    hello = out.read()
-    client.write(hello)
-    return client, hello
-
-
 async def test_pass_through_banks() -> None:
     async with running("pass_through_banks") as w:
         origin = w.origin("my.bank.example", 443)
@@ -312,17 +249,3 @@ async def test_embed_in_asyncio(
     await program.main()
     printed = capsys.readouterr().out.splitlines()
     assert printed == ["b'hello from the addon'", "the proxy saw GET http://inside.example/"]
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_an_example_says_what_to_run_and_what_to_see_and_is_tested(name: str) -> None:
-    source = (EXAMPLES / f"{name}.py").read_text()
-    assert f"test_{name}" in globals()
-    assert f"examples/{name}.py" in source.partition("See:  ")[0].partition("Run:  ")[2]
-    assert "See:  " in source
-    lines = [line for line in source.split('"""', 2)[2].splitlines() if line.strip()]
-    assert 4 <= len(lines) <= 30
-
-
-def test_there_are_at_least_twelve_examples() -> None:
-    assert len(NAMES) >= 12

@@ -1,0 +1,77 @@
+"""Sending a recorded request again: which can be, and the flow that becomes of it.
+
+Nothing here sends anything; `proxyfw.Proxy.replay` does, and the addon ``replay`` has the commands for it.
+"""
+
+from __future__ import annotations
+
+from proxyfw import flow as flows
+from proxyfw.exceptions import ProxyfwError
+from proxyfw.flow import Flow
+from proxyfw.http import HTTPFlow
+from proxyfw.model.url import host_and_port
+
+__all__ = ["REPLAY_OF", "obstacle", "prepared"]
+
+REPLAY_OF = "replay_of"
+"""The entry of `Flow.metadata` that holds the id of the flow which a replay repeats."""
+
+
+def obstacle(flow: Flow) -> str | None:
+    """Why the request of *flow* cannot be sent again; None if it can."""
+    if not isinstance(flow, HTTPFlow):
+        return f"it is a {flow.type} flow: only HTTP requests can be sent again"
+    if flow.live:
+        return "it is still under way: wait for its end, or replay flow.copy()"
+    if flow.intercepted:
+        return "it is intercepted: resume or kill it first"
+    return _obstacle_in_request(flow)
+
+
+def _obstacle_in_request(flow: HTTPFlow) -> str | None:
+    request = flow.request
+    if flow.websocket is not None or request.headers.get("upgrade", "").lower() == "websocket":
+        return "it is a WebSocket: only plain requests can be sent again"
+    if request.method_bytes == b"CONNECT":
+        return "it is a tunnel: replay the flows that went through it"
+    if request.raw_content is None:
+        return "the body of its request was not recorded: see the option stream_large_bodies"
+    if request.truncated:
+        return "the body of its request was recorded in part: see the option capture_limit"
+    return None
+
+
+def prepared(flow: Flow) -> HTTPFlow:
+    """The flow that repeats *flow*, as it is before it is sent: without response and error.
+
+    It is *flow* itself, backed up for ``revert()``, if that is a `Flow.copy`, or has neither response nor
+    error; else a copy, so that nothing recorded is lost. `REPLAY_OF` in its metadata names the flow that was
+    repeated. Raises ProxyfwError if there is an `obstacle`.
+    """
+    reason = obstacle(flow)
+    if reason:
+        raise ProxyfwError(f"flow {flow.id} cannot be replayed: {reason}")
+    assert isinstance(flow, HTTPFlow)
+    unused = flow.response is None and flow.error is None
+    if unused or flow.copied_from:
+        first, again = flow.copied_from, flow
+        again.backup()
+    else:
+        first, again = flow.id, flow.copy()
+    again.copied_from = None
+    if first:
+        again.metadata[REPLAY_OF] = first
+    _renew(again)
+    return again
+
+
+def _renew(flow: HTTPFlow) -> None:
+    request, now = flow.request, flows.clock()
+    flow.response = flow.error = None
+    flow.is_replay = "request"
+    flow.timestamp_created = request.timestamp_start = now
+    request.timestamp_end = None
+    request.stream = False
+    if "host" not in request.headers and not request.authority_bytes:
+        host = host_and_port(request.scheme, request.host, request.port)
+        request.headers.insert(0, "Host", host)
