@@ -76,6 +76,8 @@ class Control(Protocol):
 
 
 _kinds: dict[str, type[Flow]] = {}
+
+
 class Pause:
     """A *flow* that is held after *hook*, the name of one, since then (seconds since 1970).
 
@@ -97,8 +99,6 @@ class Pause:
 
     def __repr__(self) -> str:
         return f"<Pause after {self.hook} of {self.flow!r}>"
-
-
 
 
 class Flow:

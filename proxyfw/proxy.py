@@ -148,7 +148,6 @@ class Proxy:
         await self._server.replay(again, modes, recorded)
         return again
 
-
     async def __aenter__(self) -> Self:
         await self.start()
         return self

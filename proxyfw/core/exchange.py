@@ -125,7 +125,11 @@ class Exchange(Holder[HTTPFlow]):
             if ends := self.websocket is None:
                 flow.live, flow.control = False, None
             try:
-                await self._leave_origin()
+                if self._upload and not self._upload.done():
+                    self._upload.cancel()
+                    await asyncio.wait([self._upload])
+                if self._origin:
+                    self._origin.release()
             finally:
                 if ends:
                     await self._calls.call(hookspecs.flow_end, flow)
@@ -192,17 +196,23 @@ class Exchange(Holder[HTTPFlow]):
     async def _receive(self, stream: Stream, message: Message) -> list[bytes] | None:
         """Put the body of *message* into it; or return the pieces so far if it is too long for that."""
         pieces: list[bytes] = []
-        size = 0
-        while type(event := await self._next(stream)) is not End:
-            if type(event) is Data:
-                pieces.append(event.data)
-                size += len(event.data)
-                self._check_size(message, size)
-                if size > self._settings.stream_above:
-                    message.stream = True
-                    return pieces
-            elif type(event) is Trailers:
-                message.trailers = Headers.wrap(event.headers)
+        size, settings = 0, self._settings
+        try:
+            while type(event := stream.next() or await stream.receive()) is not End:
+                if type(event) is Data:
+                    pieces.append(event.data)
+                    size += len(event.data)
+                    if size > settings.body_limit:
+                        raise self._too_large(message)
+                    if size > settings.stream_above:
+                        message.stream = True
+                        return pieces
+                elif type(event) is Trailers:
+                    message.trailers = Headers.wrap(event.headers)
+        except ConnectionProblem as e:  # of which an origin's is not to be mistaken for a client's
+            if stream is self._client:
+                raise
+            raise Failed(str(e), 502) from e
         if pieces:
             message.raw_content = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         message.timestamp_end = model.clock()
@@ -211,16 +221,15 @@ class Exchange(Holder[HTTPFlow]):
     async def _next(self, stream: Stream) -> Event:
         """The next event of either side; an origin's failure is not mistaken for a client's."""
         try:
-            return await stream.receive()
+            return stream.next() or await stream.receive()
         except ConnectionProblem as e:
             if stream is self._client:
                 raise
             raise Failed(str(e), 502) from e
 
-    def _check_size(self, message: Message, size: int) -> None:
-        if size > self._settings.body_limit:
-            kind, status = ("request", 413) if message is self.flow.request else ("response", 502)
-            raise Failed(f"the {kind} body exceeds body_size_limit", status)
+    def _too_large(self, message: Message) -> Failed:
+        kind, status = ("request", 413) if message is self.flow.request else ("response", 502)
+        return Failed(f"the {kind} body exceeds body_size_limit", status)
 
     # The fetch
 
@@ -298,7 +307,8 @@ class Exchange(Holder[HTTPFlow]):
         while type(event := await self._next(source)) is not End:
             if type(event) is Data:
                 await passage.add(event.data)
-                self._check_size(message, passage.received)
+                if passage.received > self._settings.body_limit:
+                    raise self._too_large(message)
             elif type(event) is Trailers:
                 message.trailers = Headers.wrap(event.headers)
         await passage.end()
@@ -389,13 +399,6 @@ class Exchange(Holder[HTTPFlow]):
             self._client.abort()
         if not self._told:
             await self._calls.call(hookspecs.error, flow)
-
-    async def _leave_origin(self) -> None:
-        if self._upload and not self._upload.done():
-            self._upload.cancel()
-            await asyncio.wait([self._upload])
-        if self._origin:
-            self._origin.release()
 
     @property
     def _uploading(self) -> bool:

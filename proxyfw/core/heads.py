@@ -28,7 +28,7 @@ _RESPONSE_STOPPERS = _HOP_BY_HOP - {b"proxy-authorization", b"te"}
 _AUTHORITY = re.compile(
     rb"(?:\[(?P<ip6>[0-9A-Fa-f:.%]+)\]|(?P<name>[^\[\]@/:\s]+))(?::(?P<port>[0-9]{0,5}))?"
 )
-_ENDLESS = ("text/event-stream", "multipart/x-mixed-replace", "application/grpc")
+_ENDLESS = (b"text/event-stream", b"multipart/x-mixed-replace", b"application/grpc")
 _NEVER_STOPPED = frozenset({b"transfer-encoding", b"content-length", b"host"})
 """What a Connection field may not take away: the message would mean something else."""
 _BODILESS = frozenset({204, 304})
@@ -122,19 +122,20 @@ def request_head(request: Request, streamed: bool, websocket: bool = False) -> R
 
 def response_head(response: Response, request: Request, streamed: bool, close: bool) -> ResponseHead:
     """*response* as it goes to the client; *close* says that the connection ends with it."""
-    switching = response.status_code == 101
+    status = response.status_code
+    switching = status == 101
     fields = response.headers.fields
     found = notable(fields)
     fields = _end_to_end(fields, found, _RESPONSE_STOPPERS, switching)
-    if has_body(request, response) and not switching:
+    if not switching and has_body(request, response):
         body = None if streamed else response.raw_content
         fields = _framed(fields, found, body, not streamed, streamed, response)
     if close:
         fields = [*fields, (b"Connection", b"close")]
     reason = response.reason_bytes
     if not reason and _declares_nothing(response):
-        reason = reason_phrase(response.status_code).encode()
-    return ResponseHead(response.status_code, fields, reason)
+        reason = reason_phrase(status).encode()
+    return ResponseHead(status, fields, reason)
 
 
 def body_events(message: Message, with_body: bool) -> list[Event]:
@@ -229,7 +230,8 @@ def _without_length(fields: RawHeaders) -> RawHeaders:
 
 def is_endless(message: Message) -> bool:
     """Whether *message* is of a kind whose parts are wanted as they come."""
-    return message.headers.get("content-type", "").lower().startswith(_ENDLESS)
+    kind = notable(message.headers.fields).get(b"content-type")
+    return kind is not None and kind.lower().startswith(_ENDLESS)
 
 
 def ends_with_connection(response: Response) -> bool:
@@ -243,5 +245,5 @@ def is_chunked(message: Message) -> bool:
 
 def declared_length(message: Message) -> int | None:
     """The length that *message* says its body has."""
-    value = notable(message.headers.fields).get(b"content-length", b"")
-    return int(value) if value.isdigit() else None
+    value = notable(message.headers.fields).get(b"content-length")
+    return int(value) if value and value.isdigit() else None

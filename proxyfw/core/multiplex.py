@@ -59,6 +59,10 @@ class Multiplex:
             return HTTP1
         return offers if offers and offers != CLEARTEXT else HTTP2
 
+    def has(self, key: Key) -> bool:
+        """Whether there is a connection under *key*."""
+        return key in self._shared
+
     async def open_websocket(self, request: Request, key: Key) -> OriginStream | None:
         """A stream for *request* if it asks for a WebSocket and the origin has said that it takes that so."""
         connection = self._shared.get(key)

@@ -11,10 +11,12 @@ from proxyfw import hookspecs
 from proxyfw.connection import Client, ConnectionState, Server, ServerConnectionHookData
 from proxyfw.exceptions import ConnectError, ConnectionProblem
 from proxyfw.http import HTTPFlow
+from proxyfw.model.own_code import own_code
 from proxyfw.net.peer import Peer
 from proxyfw.net.tls import TlsWire
 from proxyfw.net.wire import Address, Lobby, Wire
 from proxyfw.protocol.events import Event, RequestHead
+from proxyfw.protocol.fields import notable
 from proxyfw.protocol.http1 import ClientCodec
 
 from .house import House
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
 _MAX_IDLE_PER_HOST = 64
 _MOST_DIALS = 4
-_BOUND_TO_CONNECTION = ("ntlm", "negotiate")
+_BOUND_TO_CONNECTION = (b"ntlm", b"negotiate")
 """Schemes that authenticate the connection, so it must not serve other clients. RFC 4559 section 6."""
 
 
@@ -37,6 +39,8 @@ class Pool:
     def __init__(self, house: House) -> None:
         self._house = house
         self._idle: dict[Hashable, list[OriginPeer]] = {}
+        self._binds = False
+        """There have been clients with connections of their own, because of how they have logged in."""
         self._multiplex = Multiplex(house, disconnected)
         self._ahead: dict[tuple[Client, Address | None], tuple[Server, Wire]] = {}
 
@@ -62,10 +66,14 @@ class Pool:
         tunnel = tunnel or offers == CLEARTEXT  # it is for the origin, not for an upstream proxy
         if offers != HTTP1:
             return await self._open_either(flow, key, tunnel, fresh)
-        if not fresh and (stream := await self._multiplex.open_websocket(request, key)):
+        if (
+            not fresh
+            and self._multiplex.has(key)
+            and (stream := await self._multiplex.open_websocket(request, key))
+        ):
             flow.server_conn = stream.server
             return stream
-        peer = None if fresh else self._take((*key, client)) or self._take(key)
+        peer = None if fresh else self._take_for(client, key)
         if peer is None:
             ready, wire = await self.dial(server, client, tunnel)
             plain = not tunnel and ready is server and takes_requests(server.via)
@@ -84,7 +92,7 @@ class Pool:
                 return stream
             server = flow.server_conn
             takes = not fresh and server.alpn_offers != CLEARTEXT
-            if takes and (peer := self._take((*key, client)) or self._take(key)):
+            if takes and (peer := self._take_for(client, key)):
                 return _lent(peer, flow)
             if server.timestamp_start:
                 flow.server_conn = server = self._like(server, client)
@@ -158,32 +166,45 @@ class Pool:
             wire.close()
             disconnected(self._house, unused, client)
 
+    def _take_for(self, client: Client, key: Key) -> OriginPeer | None:
+        """An idle connection under *key*; one that is bound to *client*, if there is one."""
+        bound = self._take((*key, client)) if self._binds else None
+        return bound or self._take(key)
+
     def _take(self, key: Hashable) -> OriginPeer | None:
         idle = self._idle.get(key)
         while idle:
             peer = idle.pop()
-            if not idle:
-                del self._idle[key]
             if peer.fresh:
                 peer.touch()
                 return peer
             peer.close()
         return None
 
+    def bind(self, peer: OriginPeer, client: Client) -> None:
+        """*peer* serves *client* alone from now on."""
+        self.forget(peer)
+        peer.key = (*peer.key, client)
+        self._binds = True
+
     def keep(self, peer: OriginPeer) -> None:
-        idle = self._idle.setdefault(peer.key, [])
+        idle = self._idle.get(peer.key)
+        if idle is None:
+            idle = self._idle[peer.key] = []
         if len(idle) >= _MAX_IDLE_PER_HOST:
             idle.pop(0).close()
         peer.touch(self._house.settings.pool_idle_timeout)
         idle.append(peer)
 
     def forget(self, peer: OriginPeer) -> None:
-        """*peer* is gone."""
+        """*peer* is not to be found under its key any more."""
         idle = self._idle.get(peer.key)
-        if idle and peer in idle:
+        if idle is None:
+            return
+        if peer in idle:
             idle.remove(peer)
-            if not idle:
-                del self._idle[peer.key]
+        if not idle:
+            del self._idle[peer.key]
 
     def close(self) -> None:
         for idle in list(self._idle.values()):
@@ -193,6 +214,7 @@ class Pool:
         self._multiplex.close()
 
 
+@own_code
 class OriginPeer(Peer):
     """A connection to an origin that serves one exchange after the other."""
 
@@ -230,7 +252,7 @@ class OriginPeer(Peer):
             self.close()
             return
         if flow and _authenticates_connection(flow) and self.key[-1] is not flow.client_conn:
-            self.key = (*self.key, flow.client_conn)
+            self._pool.bind(self, flow.client_conn)
         self._uses += 1
         self.next_cycle()
         self._pool.keep(self)
@@ -269,10 +291,11 @@ class ForwardingPeer(OriginPeer):
                 event.headers = event.headers + authorization(self._house, self.server.via)
         super().send(*events)
 
-    async def receive(self) -> Event:
-        event = await super().receive()
-        assert self.server.via
-        refuse_407(self.server.via, event)
+    def next(self) -> Event | None:
+        event = super().next()
+        if event:
+            assert self.server.via
+            refuse_407(self.server.via, event)
         return event
 
 
@@ -283,12 +306,14 @@ def _lent(peer: OriginPeer, flow: HTTPFlow) -> OriginPeer:
 
 def _authenticates_connection(flow: HTTPFlow) -> bool:
     """Whether *flow* is part of a login that is bound to its connection."""
-    if flow.request.headers.get("authorization", "").lower().startswith(_BOUND_TO_CONNECTION):
+    said = notable(flow.request.headers.fields).get(b"authorization")
+    if said and said.lower().startswith(_BOUND_TO_CONNECTION):
         return True
     response = flow.response
     if response is None or response.status_code != 401:
         return False
-    challenges = response.headers.get_all("www-authenticate")
+    fields = response.headers.fields
+    challenges = [value for name, value in fields if name.lower() == b"www-authenticate"]
     return any(challenge.lower().startswith(_BOUND_TO_CONNECTION) for challenge in challenges)
 
 

@@ -44,9 +44,12 @@ class Nobody:
         return len(self._events) == 1
 
     async def receive(self) -> Event:
-        if self.gone or not self._events:
-            raise self.gone or PeerGone("there is nothing more of a replayed request")
-        return self._events.popleft()
+        if event := self.next():
+            return event
+        raise self.gone or PeerGone("there is nothing more of a replayed request")
+
+    def next(self) -> Event | None:
+        return self._events.popleft() if self._events and not self.gone else None
 
     def send(self, *events: Event) -> None:
         """Nobody listens."""

@@ -63,11 +63,17 @@ class Http2Stream:
     # What a story calls
 
     async def receive(self) -> Event:
-        while not self._inbox:
+        while (event := self.next()) is None:
             if self.gone:
                 raise self.gone
             self._waiter = self._connection.loop.create_future()
             await self._waiter
+        return event
+
+    def next(self) -> Event | None:
+        """What `receive` gives, if it has come already."""
+        if not self._inbox:
+            return None
         event = self._inbox.popleft()
         if isinstance(event, ProtocolError):
             raise event
@@ -138,16 +144,6 @@ class Http2Stream:
         return self._connection.codec.pending(self.id)
 
     # What its wire calls
-
-    def next(self) -> Event | None:
-        """What has arrived, if anything has."""
-        if not self._inbox:
-            return None
-        event = self._inbox.popleft()
-        assert not isinstance(event, ProtocolError)  # those come instead of a head
-        if type(event) is Data:
-            self._connection.consumed(self.id, len(event.data))
-        return event
 
     def await_room(self) -> None:
         """Have `Http2Wire.room` called when enough has been sent."""

@@ -47,6 +47,9 @@ class Stream(Protocol):
     async def receive(self) -> Event:
         """The next event. Raises ProtocolError for what the other side did, PeerGone when it left."""
 
+    def next(self) -> Event | None:
+        """What `receive` gives, if it has come already: asking costs less than waiting."""
+
     def send(self, *events: Event) -> None:
         """Write *events*. Raises LocalProtocolError if they cannot be said."""
 
@@ -109,13 +112,19 @@ class Peer:
     # What a story calls
 
     async def receive(self) -> Event:
-        while not self._inbox:
+        while (event := self.next()) is None:
             if self.gone:
                 raise self.gone
             if self.wire.eof:
                 raise PeerGone("the other side closed the connection")
             self._waiter = self._watch.loop.create_future()
             await self._waiter
+        return event
+
+    def next(self) -> Event | None:
+        """What `receive` gives, if it has come already."""
+        if not self._inbox:
+            return None
         event = self._inbox.popleft()
         if type(event) is Data:
             self._inbox_size -= len(event.data)
@@ -258,14 +267,16 @@ class Peer:
     def _store(self, events: list[Event]) -> None:
         if not events:
             return
-        self._inbox.extend(events)
+        inbox = self._inbox
         for event in events:
+            inbox.append(event)
             if type(event) is Data:
                 self._inbox_size += len(event.data)
         if self._inbox_size > INBOX_LIMIT and not self._paused:
             self._paused = True
             self.wire.pause()
-        self._wake()
+        if self._waiter and not self._waiter.done():
+            self._waiter.set_result(None)
 
     def _lose(self, reason: ConnectionProblem) -> None:
         if self.gone:

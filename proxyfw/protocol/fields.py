@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from .events import RawHeaders
 
-NOTABLE = frozenset(
+OF_CONNECTIONS = frozenset(
     {
         b"connection", b"content-length", b"expect", b"host", b"keep-alive", b"proxy-authorization",
         b"proxy-connection", b"te", b"transfer-encoding", b"upgrade",
     }
 )  # fmt: skip
 """Lower-case names of fields that decide framing, routing, persistence or are for one hop only."""
+NOTABLE = OF_CONNECTIONS | {b"authorization", b"content-type"}
+"""The same, and what else decides how a message is treated."""
 
 _MEMORY = 4096
 _ordinary: set[bytes] = set()

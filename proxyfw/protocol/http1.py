@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from proxyfw.exceptions import LocalProtocolError, ProtocolError
+from proxyfw.model.own_code import own_code
 from proxyfw.protocol.events import END, Data, Event, Informational, RawHeaders, RequestHead, ResponseHead
 from proxyfw.protocol.fields import Block, notable
 from proxyfw.protocol.http1_buffer import HeadBuffer
@@ -33,6 +34,7 @@ from proxyfw.protocol.http1_head import (
 __all__ = ["ClientCodec", "Codec", "ServerCodec"]
 
 
+@own_code
 class ServerCodec(Codec):
     """The side that reads requests and writes responses.
 
@@ -201,6 +203,7 @@ def _write_head(head: ResponseHead | Informational, fields: bytes, out: list[byt
     out.append(b"HTTP/1.1 %d %b\r\n%b\r\n" % (head.status, head.reason, fields))
 
 
+@own_code
 class ClientCodec(Codec):
     """The side that writes requests and reads responses.
 

@@ -47,7 +47,6 @@ class Codec(ABC):
         "_expected",
         "_failure",
         "_gate",
-        "_new_engine",
         "_reading",
         "_received",
         "_sent",
@@ -61,7 +60,7 @@ class Codec(ABC):
 
     def __init__(self, max_head_size: int = 65536, engine: NewEngine | None = None) -> None:
         self.max_head_size = max_head_size
-        self._new_engine = engine or engine_named()
+        self._engine: Engine = (engine or engine_named())(self._serves)
         self._backlog = bytearray()
         self._closing = False
         self._eof = False
@@ -70,7 +69,6 @@ class Codec(ABC):
         self._begin()
 
     def _begin(self) -> None:
-        self._engine: Engine = self._new_engine(self._serves)
         self._reading: Reading = "head"
         self._writing: Writing = "head"
         self._gate: ChunkGate | None = None
@@ -273,7 +271,10 @@ class Codec(ABC):
         """
         if not self.reusable:
             raise LocalProtocolError("the connection cannot be used for another message")
+        self._engine.begin_again()
         self._begin()
+        if not self._backlog and not self._eof:
+            return []
         events: list[Event] = []
         try:
             self._read_backlog(events)

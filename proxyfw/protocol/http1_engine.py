@@ -16,7 +16,7 @@ from proxyfw.protocol.http1_head import CHUNKED, UNDECLARED, quote, write_fields
 
 
 class Engine(Protocol):
-    """One message in each direction. Lengths are bytes, CHUNKED or UNDECLARED."""
+    """One message in each direction, and then the next. Lengths are bytes, CHUNKED or UNDECLARED."""
 
     complete: bool
     """The incoming body has been read to its end."""
@@ -36,6 +36,9 @@ class Engine(Protocol):
 
     def end(self, trailers: RawHeaders, out: list[bytes]) -> None: ...
 
+    def begin_again(self) -> None:
+        """Both messages are over, and others may follow."""
+
 
 NewEngine = Callable[[bool], Engine]
 """Makes an engine; True for the server's side of the connection."""
@@ -48,6 +51,9 @@ class LlhttpEngine:
 
     def __init__(self, server: bool) -> None:
         self._server = server
+        self.begin_again()
+
+    def begin_again(self) -> None:
         self._parser: Any = None
         self._left = 0
         self._outgoing = 0

@@ -19,8 +19,11 @@ class H11Engine:
     __slots__ = ("_connection", "_server", "complete", "rest")
 
     def __init__(self, server: bool) -> None:
-        self._connection = h11.Connection(h11.SERVER if server else h11.CLIENT)
         self._server = server
+        self.begin_again()
+
+    def begin_again(self) -> None:
+        self._connection = h11.Connection(h11.SERVER if self._server else h11.CLIENT)
         self.complete = False
         self.rest = b""
 

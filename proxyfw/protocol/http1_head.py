@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from proxyfw.exceptions import LocalProtocolError, ProtocolError
 from proxyfw.protocol.events import RawHeaders
-from proxyfw.protocol.fields import NOTABLE, KnownFields
+from proxyfw.protocol.fields import OF_CONNECTIONS, KnownFields
 
 CHUNKED = -1
 """Body length of a message in chunked coding."""
@@ -33,7 +33,7 @@ _PATH = re.compile(rb"/[^\x00-\x20\x7f#]*+")
 _AUTHORITY = re.compile(
     rb"(?:\[[0-9A-Za-z:.%_~\-]++\]|[^\x00-\x20\x7f\"#/:<>?@\[\\\]^`{|}]++)(?::([0-9]{1,5}))?"
 )
-_NOT_IN_TRAILERS = NOTABLE | {b"trailer", b"content-encoding"}
+_NOT_IN_TRAILERS = OF_CONNECTIONS | {b"trailer", b"content-encoding"}
 
 
 def quote(data: bytes | bytearray) -> str:
