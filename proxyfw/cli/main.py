@@ -6,7 +6,7 @@ import gc
 
 import click
 
-from . import addons, cert, hooks, terminal
+from . import addons, cert, hooks, options, terminal
 from .program import Program
 from .settings import Settings
 
@@ -51,6 +51,7 @@ def program(context: click.Context, /, **given: object) -> int | None:
 program.add_command(cert.cert)
 program.add_command(addons.addons)
 program.add_command(hooks.hooks)
+program.add_command(options.options)
 
 
 def main() -> None:

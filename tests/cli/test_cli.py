@@ -93,7 +93,7 @@ def test_wrong_usage_is_one_line(args: list[str], part: str, tmp_path: Path) -> 
     assert part in wrong("--confdir", str(tmp_path), "-n", *args)
 
 
-@pytest.mark.parametrize("light", [["--help"], ["hooks"], ["hooks", "request"], ["--version"]])
+@pytest.mark.parametrize("light", [["hooks"], ["hooks", "request"], ["--version"]])
 def test_what_needs_no_proxy_loads_none(light: list[str]) -> None:
     code = (
         "import sys; from proxyfw.cli.main import main\n"
