@@ -15,11 +15,13 @@ from typing import Any
 import pluggy
 
 from proxyfw import ctx, hookspecs
+from proxyfw.addon.caller import calling_addon
 from proxyfw.addon.calls import DONE, Calls, Hook, Implementation, run
 from proxyfw.addon.handover import hand_over_state
 from proxyfw.addon.loading import Loader, installed, load_group, load_installed, refuse_awaitable
 from proxyfw.addon.member import Group, Member, default_name, implementations
 from proxyfw.addon.report import log_failure
+from proxyfw.contentviews import ContentviewRegistry
 from proxyfw.exceptions import AddonError, OptionsError
 
 __all__ = ["AddonManager", "Loader", "installed"]
@@ -45,16 +47,18 @@ class AddonManager(Calls):
     """Holds the addons and calls them in order, first added first.
 
     The attribute `calls` is the present state as an object with `call` and `wants` that never changes: who
-    keeps it goes on with the versions of the addons it began with.
+    keeps it goes on with the versions of the addons it began with. `contentviews` are the content views that
+    addons have added.
     """
 
-    __slots__ = ("_groups", "_is_running", "_registry", "_tasks", "calls", "master")
+    __slots__ = ("_groups", "_is_running", "_registry", "_tasks", "calls", "contentviews", "master")
 
     def __init__(self, master: ctx.Master) -> None:
         super().__init__({})
         self.calls = Calls({})
         self.master = master
         self._groups: list[Group] = []
+        self.contentviews = ContentviewRegistry(master, lambda: calling_addon(self._groups))
         self._registry = _Registry("proxyfw")
         self._registry.add_hookspecs(hookspecs)
         self._is_running = False
@@ -87,7 +91,8 @@ class AddonManager(Calls):
         group = Group(name, addon)
         self._place(first, before, after)
         with ctx.use(self.master):
-            load_group(group, self.master)
+            with self.contentviews.loading(name):
+                load_group(group, self.master)
             self._groups.insert(self._place(first, before, after), group)
             self._swap([], group.members)
             self._hand_over(None, group)
@@ -106,6 +111,7 @@ class AddonManager(Calls):
                 self._groups.remove(group)
                 self.master.commands.remove(group.name)
                 self.master.options.release(group.name)
+                self.contentviews.release(group.name)
             self._swap(gone, [])
             self._finish(implementations(gone, "done"), [])
 
@@ -119,7 +125,7 @@ class AddonManager(Calls):
         old, _ = self._find(name)
         group = Group(old.name, addon)
         with ctx.use(self.master):
-            with self.master.commands.transaction():
+            with self.master.commands.transaction(), self.contentviews.loading(old.name):
                 self.master.commands.remove(old.name)
                 load_group(group, self.master)
             hand_over_state(old.members, group.members)

@@ -113,7 +113,7 @@ class ScriptLoader:
         source = Source(_absolute(path), self._importing)
         name = source.path.name if source.path.name not in self._addons else str(source.path)
         seen = {source.path: stamp(source.path)}
-        with ctx.use(self._addons.master), source.loaded() as module:
+        with ctx.use(self._addons.master), self._addons.contentviews.loading(name), source.loaded() as module:
             self._addons.add(module, name, before=self._before)
         seen |= {file: stamp(file) for file in source.files - seen.keys()}
         self.scripts.append(Script(name, source.path, module, seen))
@@ -167,7 +167,8 @@ class ScriptLoader:
         source = Source(script.path, self._importing)
         fresh = helpers_changed and source.folder not in refreshed
         try:
-            with ctx.use(self._addons.master), source.loaded(fresh) as module:
+            views = self._addons.contentviews.loading(script.name)
+            with ctx.use(self._addons.master), views, source.loaded(fresh) as module:
                 self._addons.replace(script.name, module)
         except (AddonError, OptionsError) as problem:
             logger.error("%s\n%s was not reloaded: the version before stays in use", problem, script.name)

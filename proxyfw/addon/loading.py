@@ -23,7 +23,7 @@ logger = logging.getLogger("proxyfw")
 
 
 class Loader:
-    """What ``load`` gets: the addon declares its options and commands here."""
+    """What ``load`` gets: the addon declares its options, commands and content views here."""
 
     def __init__(self, master: Master, source: str) -> None:
         self.master = master
@@ -50,6 +50,11 @@ class Loader:
         """Declare a command; see `CommandManager.add`."""
         self.used = True
         self.master.commands.add(path, func, self._source)
+
+    def add_view(self, view: object) -> None:
+        """Add a content view, as `proxyfw.contentviews.add` does."""
+        self.used = True
+        self.master.addons.contentviews.add(view, self._source)
 
 
 def installed() -> dict[str, EntryPoint]:
@@ -89,7 +94,8 @@ def load_group(group: Group, master: Master) -> None:
         commands = sum(master.commands.collect(member.addon, group.name) for member in group.members)
         for implementation in implementations(group.members, "configure"):
             _call_now(implementation, set(master.options.keys()))
-    if not loader.used and not commands and not any(member.implementations for member in group.members):
+    used = loader.used or commands or master.addons.contentviews.belongs_to(group.name)
+    if not used and not any(member.implementations for member in group.members):
         logger.warning("addon %s has no hook, option or command: it does nothing", group.name)
 
 
