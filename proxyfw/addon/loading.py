@@ -51,6 +51,11 @@ class Loader:
         self.used = True
         self.master.commands.add(path, func, self._source)
 
+    def add_action(self, name: str, kind: type[Any]) -> None:
+        """Offer a type of action to rules; see `proxyfw.rules.RuleBook.define`."""
+        self.used = True
+        self.master.addons.rules.define(name, kind, self._source)
+
     def add_view(self, view: object) -> None:
         """Add a content view, as `proxyfw.contentviews.add` does."""
         self.used = True
@@ -88,7 +93,7 @@ def load_installed(name: str) -> object:
 def load_group(group: Group, master: Master) -> None:
     """Run ``load`` and ``configure`` of all members; if one fails, nothing they declared remains."""
     loader = Loader(master, group.name)
-    with master.options.transaction(), master.commands.transaction():
+    with master.options.transaction(), master.commands.transaction(), master.addons.rules.transaction():
         for implementation in implementations(group.members, "load"):
             _call_now(implementation, loader)
         commands = sum(master.commands.collect(member.addon, group.name) for member in group.members)

@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from random import Random
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from proxyfw.exceptions import FilterError
 from proxyfw.flow import Flow
 from proxyfw.http import HTTPFlow
 from proxyfw.ruleset import facts
 from proxyfw.ruleset.facts import Subject
-from proxyfw.ruleset.patterns import Found, Pattern
+from proxyfw.ruleset.patterns import Found, PathPattern, Pattern
 from proxyfw.ruleset.quantities import Chance
 from proxyfw.ruleset.shape import Problem, ShapeError
 
@@ -45,30 +45,6 @@ class Test(NamedTuple):
     field: str
     known: Known
     holds: Callable[[Any], Found | None]
-
-
-class _Text:
-    """A pattern in a rule file."""
-
-    path: ClassVar = False
-
-    @classmethod
-    def read(cls, value: object) -> Pattern:
-        """Raises ValueError."""
-        if isinstance(value, Pattern):
-            return value
-        if isinstance(value, bool) or not isinstance(value, str | int):
-            raise ValueError(f"must be text, not {value!r}")
-        return Pattern(str(value), path=cls.path)
-
-    @classmethod
-    def schema(cls) -> dict[str, Any]:
-        """As JSON Schema."""
-        return {"type": ["string", "integer"]}
-
-
-class _Path(_Text):
-    path: ClassVar = True
 
 
 class _Filter:
@@ -116,7 +92,7 @@ def _parsed(expression: str) -> Filter:
 class GraphQL:
     """A GraphQL operation."""
 
-    operation: Annotated[list[_Text], "Pattern of its name."] = field(default_factory=list)
+    operation: Annotated[list[Pattern], "Pattern of its name."] = field(default_factory=list)
     kind: Annotated[Literal["query", "mutation", "subscription"] | None, "What it is."] = None
 
     @staticmethod
@@ -130,7 +106,7 @@ class GraphQL:
         return {"type": ["string", "array"]}
 
 
-Named = dict[str, list[_Text] | None]
+Named = dict[str, list[Pattern] | None]
 """Patterns by name; None says that there must be nothing of this name."""
 Protocols = Literal["http", "https", "ws", "wss", "grpc", "tls", "tcp", "udp", "dns"]
 
@@ -141,15 +117,15 @@ class Match:
 
     filter: Annotated[_Filter | None, "Filter expression, as `~m POST & ~t json`."] = None
     url: Annotated[
-        list[_Text] | None, "Pattern of the URL; the query counts only if the pattern has a `?`."
+        list[Pattern] | None, "Pattern of the URL; the query counts only if the pattern has a `?`."
     ] = None
-    scheme: Annotated[list[_Text] | None, "`http` or `https`."] = None
+    scheme: Annotated[list[Pattern] | None, "`http` or `https`."] = None
     host: Annotated[
-        list[_Text] | None, "Pattern of the host; `*.example.com` means all below, not example.com itself."
+        list[Pattern] | None, "Pattern of the host; `*.example.com` means all below, not example.com itself."
     ] = None
     port: Annotated[list[int] | None, "Port of the origin."] = None
-    path: Annotated[list[_Path] | None, "Pattern of the path; the query as for url."] = None
-    method: Annotated[list[_Text] | None, "Methods."] = None
+    path: Annotated[list[PathPattern] | None, "Pattern of the path; the query as for url."] = None
+    method: Annotated[list[Pattern] | None, "Methods."] = None
     protocol: Annotated[list[Protocols] | None, "What is spoken."] = None
     query: Annotated[Named | None, "Parameters of the query, in any order; null: absent."] = None
     headers: Annotated[Named | None, "Header fields of the request; null: absent."] = None
@@ -158,9 +134,9 @@ class Match:
     json: Annotated[Any, "The body is JSON and equals this."] = facts.MISSING
     json_contains: Annotated[Any, "The body is JSON and has at least this in it."] = facts.MISSING
     graphql: Annotated[GraphQL | None, "A GraphQL operation by its name."] = None
-    body: Annotated[list[_Text] | None, "Pattern of the decoded text of the request's body."] = None
+    body: Annotated[list[Pattern] | None, "Pattern of the decoded text of the request's body."] = None
     status: Annotated[_Status | None, "Status of the response: 404, 4xx, 500-599."] = None
-    message: Annotated[list[_Text] | None, "Pattern of a WebSocket, TCP, UDP message or SSE event."] = None
+    message: Annotated[list[Pattern] | None, "Pattern of a WebSocket, TCP, UDP message or SSE event."] = None
     sender: Annotated[Literal["client", "server"] | None, "Who sent the message."] = None
     chance: Annotated[Chance | None, "Part of the flows that are meant: 0.1, or 10%."] = None
 
@@ -177,9 +153,10 @@ class Match:
     def hosts(self) -> list[Pattern] | None:
         """Patterns one of which the host must match, as far as they are obvious; None: any host may do."""
         if self.host:
-            return list(self.host)  # type: ignore[arg-type]  # they have been read
-        hosts = [_host_of(pattern) for pattern in self.url or ()]  # type: ignore[arg-type]
-        return None if not hosts or None in hosts else hosts  # type: ignore[return-value]
+            return self.host
+        hosts = [_host_of(pattern) for pattern in self.url or ()]
+        found = [host for host in hosts if host is not None]
+        return found if found and len(found) == len(hosts) else None
 
     def __post_init__(self) -> None:
         for name in ("url", "host"):

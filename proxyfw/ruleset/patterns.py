@@ -1,7 +1,8 @@
 """The one wildcard rule of rules: what a pattern means, for hosts, URLs, paths, names and values alike.
 
-``*`` stands for any run of characters and everything else for itself, from the first character to the last,
-in capitals or not. Between slashes, ``/…/i``, it is a regular expression that is searched for.
+``*`` stands for any run of characters (the shortest that will do) and everything else for itself, from the
+first character to the last, in capitals or not. Between slashes, ``/…/i``, it is a regular expression that is
+searched for.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any, Self
 
 _REGEX = re.compile(r"/(.+)/([aimsx]*)", re.DOTALL)
 _META = frozenset("\\^$()[]{}|+?*.")
@@ -19,19 +21,16 @@ Found = tuple[str, ...]
 
 
 class Pattern:
-    """A pattern as it was written, and what it finds. Equal if written alike."""
+    """A pattern as it was written, and what it finds. Equal if written alike.
+
+    Raises ValueError if it is a regular expression that cannot be read.
+    """
 
     __slots__ = ("_find", "is_regex", "literal", "text")
 
-    def __init__(self, text: str, *, path: bool = False) -> None:
-        """Raises ValueError if a regular expression cannot be read.
-
-        With *path*, ``/users/`` is that path: slashes alone make no regular expression of it.
-        """
+    def __init__(self, text: str) -> None:
         self.text = text
-        regex = _REGEX.fullmatch(text)
-        if regex and path and not regex[2] and not _META.intersection(regex[1].replace(".", "")):
-            regex = None
+        regex = self._regex(text)
         self.is_regex = regex is not None
         self.literal: str | None = None
         """What it has to be, in lower case, if it has no wildcard."""
@@ -39,13 +38,31 @@ class Pattern:
             self._find = _searched(regex[1], regex[2])
         elif "*" in text:
             self._find = re.compile(
-                "".join("(.*)" if part == "*" else re.escape(part) for part in re.split(r"(\*)", text)),
+                "".join("(.*?)" if part == "*" else re.escape(part) for part in re.split(r"(\*)", text)),
                 re.IGNORECASE | re.DOTALL,
             ).fullmatch
         else:
             self.literal = text.lower()
 
     _find: Callable[[str], re.Match[str] | None]
+
+    @staticmethod
+    def _regex(text: str) -> re.Match[str] | None:
+        return _REGEX.fullmatch(text)
+
+    @classmethod
+    def read(cls, value: object) -> Self:
+        """The pattern that *value* in a rule means. Raises ValueError."""
+        if isinstance(value, cls):
+            return value
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            raise ValueError(f"must be text, not {value!r}")
+        return cls(str(value))
+
+    @classmethod
+    def schema(cls) -> dict[str, Any]:
+        """As JSON Schema."""
+        return {"type": ["string", "integer"]}
 
     def find(self, text: str) -> Found | None:
         """What its wildcards stand for in *text*, or None if it does not match."""
@@ -70,6 +87,18 @@ class Pattern:
 
     def __repr__(self) -> str:
         return f"<Pattern {self.text}>"
+
+
+class PathPattern(Pattern):
+    """A pattern of paths. ``/users/`` is that path: slashes alone make no regular expression of it."""
+
+    __slots__ = ()
+
+    @staticmethod
+    def _regex(text: str) -> re.Match[str] | None:
+        regex = _REGEX.fullmatch(text)
+        plain = regex and not regex[2] and not _META.intersection(regex[1].replace(".", ""))
+        return None if plain else regex
 
 
 @lru_cache(maxsize=256)

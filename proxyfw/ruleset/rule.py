@@ -156,7 +156,7 @@ def read_rule(data: object, types: Types, where: Where, base: Path, place: str) 
         enabled=outline.enabled,
         priority=outline.priority,
         times=outline.times,
-        place=place or shape.spoken(where).removesuffix(": "),
+        place=place or f"rules{shape.spoken(where)}".removesuffix(": "),
     )
     _check_known(rule, where)
     return rule

@@ -253,7 +253,7 @@ class _Walk:
         if isinstance(subject, ClientHelloData):
             return subject.ignore_connection
         if not isinstance(subject, Flow):
-            return bool(getattr(subject, "error", None))
+            return bool(getattr(getattr(subject, "server", subject), "error", None))
         if (
             self.hook in _MAY_ANSWER
             and isinstance(subject, HTTPFlow | DNSFlow)

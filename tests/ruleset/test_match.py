@@ -30,7 +30,9 @@ def failing(match: dict[str, Any], subject: Any) -> str | None:
     return None
 
 
-def flow(method: str = "GET", url: str = "https://api.example.com/users/7?a=1&b=2&a=3", **more: Any) -> HTTPFlow:
+def flow(
+    method: str = "GET", url: str = "https://api.example.com/users/7?a=1&b=2&a=3", **more: Any
+) -> HTTPFlow:
     return http_flow(Request.make(method, url, **more), response=None)
 
 
@@ -195,10 +197,12 @@ def test_connections_before_there_is_a_flow() -> None:
 
 def test_facts_of_a_flow_that_lacks_them_are_no_exception() -> None:
     empty: Flow = tcp_flow()
-    for match in (
-        {"url": "*"}, {"path": "*"}, {"method": "*"}, {"headers": {"a": None}}, {"query": {"a": None}}, {"body": "*"},
-        {"json": None}, {"json_contains": {}}, {"graphql": "*"}, {"form": {"a": None}}, {"scheme": "*"},
-    ):  # fmt: skip
+    matches: list[dict[str, Any]] = [
+        {"url": "*"}, {"path": "*"}, {"method": "*"}, {"headers": {"a": None}}, {"query": {"a": None}},
+        {"body": "*"}, {"json": None}, {"json_contains": {}}, {"graphql": "*"}, {"form": {"a": None}},
+        {"scheme": "*"},
+    ]  # fmt: skip
+    for match in matches:
         assert not holds(match, empty), match
 
 
@@ -236,7 +240,7 @@ def test_from_when_on_conditions_are_known() -> None:
 )
 def test_hosts_that_are_obvious(match: dict[str, Any], hosts: list[str] | None) -> None:
     found = read(Match, match).hosts()
-    assert (found and [pattern.text for pattern in found]) == hosts
+    assert (None if found is None else [pattern.text for pattern in found]) == hosts
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,8 @@ def test_everything_is_read() -> None:
     outer = read(
         Outer,
         {
-            "status": 200, "text": 5, "flag": True, "share": 1, "names": "one", "headers": {"a": "b", "c": ["d"], 5: None},
+            "status": 200, "text": 5, "flag": True, "share": 1, "names": "one",
+            "headers": {"a": "b", "c": ["d"], 5: None},
             "kind": "slow", "wait": "1.5s", "size": "2k", "rate": "8kbit", "chance": "10%", "file": "x/y",
             "inner": {"a": 1}, "either": {"a": 2}, "anything": {"x": [1, {"y": None}]},
         },
@@ -74,12 +75,18 @@ def test_everything_is_read() -> None:
         ({"status": 1, "counted": 1}, ["counted: there is no 'counted' here"]),
         ({"status": 1, "text": 1.5}, ["text: must be text, not 1.5: write '1.5', in quotes"]),
         ({"status": 1, "flag": "yes"}, ["flag: must be true or false, not 'yes'"]),
-        ({"status": 1, "names": ["a", None, 1.5]}, ["names[1]: must be text, not nothing", "names[2]: must be"]),
+        (
+            {"status": 1, "names": ["a", None, 1.5]},
+            ["names[1]: must be text, not nothing", "names[2]: must be"],
+        ),
         ({"status": 1, "headers": {"x": 1.5}}, ["headers.x: must be text or a list of text, not 1.5"]),
         ({"status": 1, "headers": {"x": ["a", 1.5]}}, ["headers.x[1]: must be text"]),
         ({"status": 1, "headers": []}, ["headers: must be a mapping of names to"]),
         ({"status": 1, "kind": "warp"}, ["kind: must be one of fast, slow, not 'warp'"]),
-        ({"status": 1, "wait": 300}, ["wait: 300 is no duration: write it with its unit, as 300ms, 1.5s or 2m"]),
+        (
+            {"status": 1, "wait": 300},
+            ["wait: 300 is no duration: write it with its unit, as 300ms, 1.5s or 2m"],
+        ),
         ({"status": 1, "wait": "300"}, ["wait: '300' is no duration"]),
         ({"status": 1, "size": -1}, ["size: -1 is no size"]),
         ({"status": 1, "rate": "5"}, ["rate: '5' is no rate: write it with its unit"]),
@@ -111,8 +118,8 @@ def test_rates_are_bits_a_second(text: str, bits: float) -> None:
 
 
 def test_nothing_takes_no_duration() -> None:
-    assert read(Duration, 0) == 0
-    assert read(Duration, Duration(2)) == 2
+    assert read(Duration, 0) == Duration(0)
+    assert read(Duration, Duration(2)) == Duration(2)
 
 
 def test_objects_of_their_class_are_taken_as_they_are() -> None:
@@ -125,7 +132,9 @@ def test_the_schema_says_the_same() -> None:
     described = schema(Outer)
     jsonschema.Draft202012Validator.check_schema(described)
     valid = jsonschema.Draft202012Validator(described).is_valid
-    assert valid({"status": 1, "wait": "5s", "rate": "1mbit", "chance": "5%", "size": "2k", "headers": {"a": None}})
+    assert valid(
+        {"status": 1, "wait": "5s", "rate": "1mbit", "chance": "5%", "size": "2k", "headers": {"a": None}}
+    )
     assert not valid({})
     assert not valid({"status": 1, "wait": 5})
     assert not valid({"status": 1, "zz": 5})
