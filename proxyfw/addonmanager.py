@@ -25,8 +25,6 @@ from proxyfw.contentviews import ContentviewRegistry
 from proxyfw.exceptions import AddonError, OptionsError
 from proxyfw.ruleset.book import RuleBook
 from proxyfw.ruleset.engine import RuleEngine
-from proxyfw.ruleset.book import RuleBook
-from proxyfw.ruleset.engine import RuleEngine
 
 __all__ = ["AddonManager", "Loader", "installed"]
 
@@ -64,8 +62,6 @@ class AddonManager(Calls):
         self.calls = Calls({})
         self.master = master
         self._groups: list[Group] = []
-        self.rules = RuleBook(self._rules_changed)
-        self._engine = RuleEngine(self.rules)
         self.rules = RuleBook(self._rules_changed)
         self._engine = RuleEngine(self.rules)
         self.contentviews = ContentviewRegistry(master, lambda: calling_addon(self._groups))
@@ -168,13 +164,6 @@ class AddonManager(Calls):
         self._groups.remove(group)
         self._groups.insert(self._place(first, before, after), group)
         self._rebuild()
-
-    def refresh(self, addon: object) -> None:
-        """*addon*, given itself or by name, has gained or lost hook functions: call what it has now."""
-        group, _ = self._find(addon)
-        before = group.members
-        group.members = members_of(group.addon, group.name)
-        self._swap(before, group.members)
 
     def refresh(self, addon: object) -> None:
         """*addon*, given itself or by name, has gained or lost hook functions: call what it has now."""
@@ -302,15 +291,7 @@ class AddonManager(Calls):
         """Let the rules run from here on: after the addons there are, before those that come."""
         self.add(self._engine, "rules")
 
-    def add_rule_engine(self) -> None:
-        """Let the rules run from here on: after the addons there are, before those that come."""
-        self.add(self._engine, "rules")
-
     # options and table
-
-    def _rules_changed(self) -> None:
-        if self._engine.adjust() and self._engine in self:
-            self.refresh(self._engine)
 
     def _rules_changed(self) -> None:
         if self._engine.adjust() and self._engine in self:

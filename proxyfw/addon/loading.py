@@ -16,6 +16,7 @@ from proxyfw.addon.report import located, user_place
 from proxyfw.exceptions import AddonError, OptionsError
 
 if TYPE_CHECKING:
+    from proxyfw.command import FlowSource
     from proxyfw.ctx import Master
 
 ENTRY_POINTS = "proxyfw.addons"
@@ -50,6 +51,11 @@ class Loader:
         """Declare a command; see `CommandManager.add`."""
         self.used = True
         self.master.commands.add(path, func, self._source)
+
+    def add_flow_source(self, flows: FlowSource) -> None:
+        """Offer the flows that the addon keeps to commands; see `CommandManager.add_flow_source`."""
+        self.used = True
+        self.master.commands.add_flow_source(flows, self._source)
 
     def add_action(self, name: str, kind: type[Any]) -> None:
         """Offer a type of action to rules; see `proxyfw.rules.RuleBook.define`."""
