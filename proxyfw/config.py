@@ -57,7 +57,7 @@ def environment(variables: Mapping[str, str]) -> dict[str, Given]:
     A list has one value on each line, or is a list in JSON.
     """
     return {
-        key.removeprefix(PREFIX).lower(): Given(texts=_texts(text), origin=key, required=False)
+        key.removeprefix(PREFIX).lower(): Given(texts=(text,), whole=True, origin=key, required=False)
         for key, text in variables.items()
         if key.startswith(PREFIX) and text and key.removeprefix(PREFIX) not in _NO_OPTIONS
     }
@@ -73,7 +73,7 @@ def save(options: Options, path: str | Path, names: Collection[str] | None = Non
     document = _document(target)
     wanted = set(options if names is None else names)
     for name in options:
-        option, value = options.option(name), options.plain(name)
+        option, value = options.option(name), options.plain_value(name)
         in_file = name in document.values
         if name not in wanted or (names is None and not in_file and not options.has_changed(name)):
             continue
@@ -88,16 +88,6 @@ def _differs(check: Any, in_file: object, value: object) -> bool:
         return repr(check(in_file)) != repr(check(value))
     except OptionsError:
         return True
-
-
-def _texts(text: str) -> tuple[str, ...]:
-    if text.startswith("["):
-        import json
-
-        with suppress(ValueError):
-            items = json.loads(text)
-            return tuple(item if isinstance(item, str) else json.dumps(item) for item in items)
-    return (text,)
 
 
 def _document(path: Path) -> Document:

@@ -186,7 +186,7 @@ class Options:
         """Names and values of all declared options."""
         return [(name, thaw(self._values[name])) for name in self._options]
 
-    def plain(self, name: str) -> Any:
+    def plain_value(self, name: str) -> Any:
         """The value of *name* as YAML and JSON have it: sizes and durations as text with a unit."""
         return self.option(name).kind.plain(self._values[name])
 
@@ -317,7 +317,7 @@ class Options:
         return list(self._deferred)
 
     @property
-    def waiting(self) -> dict[str, Given]:
+    def deferred_values(self) -> dict[str, Given]:
         """What waits for options that nobody has declared yet."""
         return dict(self._deferred)
 

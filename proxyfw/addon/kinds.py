@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections.abc
+import json
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -107,7 +108,10 @@ class Kind:
         return kept
 
     def _wrong(self, name: str, value: object) -> OptionsError:
-        return OptionsError(f"option {name} must be {self}, not {value!r}")
+        shown = repr(value)
+        return OptionsError(
+            f"option {name} must be {self}, not {shown if len(shown) < 200 else shown[:200] + '…'}"
+        )
 
     # reading text
 
@@ -161,6 +165,16 @@ class Kind:
         return (
             [self.plain(item) for item in kept] if isinstance(kept, tuple) and not self.nested else thaw(kept)
         )
+
+
+def items_of(text: str) -> list[str]:
+    """The texts of the items that *text* holds: a list in JSON, or one item on each line."""
+    if text.startswith("["):
+        try:
+            return [item if isinstance(item, str) else json.dumps(item) for item in json.loads(text)]
+        except ValueError:
+            pass  # a regular expression, say
+    return text.splitlines()
 
 
 def kind_of(typespec: Any) -> Kind:

@@ -13,7 +13,7 @@ from proxyfw.exceptions import OptionsError, ProxyfwError
 from .settings import nearest
 
 if TYPE_CHECKING:
-    from proxyfw.options import Options
+    from proxyfw.options import Given, Options
     from proxyfw.proxy import Proxy
 
     from .settings import Settings
@@ -40,26 +40,36 @@ def options_of(settings: Settings) -> Options:
 
 
 def check_waiting(options: Options, loaded: Collection[str]) -> None:
-    """Say which names of the file and the environment no addon that is *loaded* has declared.
+    """Say which values are for options that no addon that is *loaded* has declared.
 
-    Those of the file wait, since other runs may share it. Raises OptionsError if one is a slip of the finger.
+    Those of the file wait, since other runs may share it. Raises OptionsError for slips of the finger in it,
+    and for what was named for this run alone.
     """
-    from proxyfw.config import PREFIX
-
-    waiting = {name: given for name, given in options.waiting.items() if not given.required}
-    if not waiting:
+    if not options.deferred:
         return
     elsewhere = _options_of_others(loaded)
-    for name, given in waiting.items():
+    for name, given in options.deferred_values.items():
         if name in elsewhere:
-            place = f"{given.origin}: {name} is an option of the addon {elsewhere[name]}"
-            logger.warning("%s, which is not loaded: it waits (--addon %s)", place, elsewhere[name])
-            continue
-        is_variable = given.origin.startswith(PREFIX)
-        slip = nearest(name, [*options, *elsewhere], 0.6 if is_variable else _SLIP)
-        if slip and not is_variable:
-            raise OptionsError(f"{given.origin}: unknown option {name!r}{slip}")
-        logger.warning("%s: no addon that is loaded has an option %r%s", given.origin, name, slip)
+            _needs_addon(name, given, elsewhere[name])
+        else:
+            _unknown(name, given, [*options, *elsewhere])
+
+
+def _needs_addon(name: str, given: Given, addon: str) -> None:
+    message = f"{name} is an option of the addon {addon}, which is not loaded: --addon {addon}"
+    if given.required:
+        raise given.error(OptionsError(message))
+    logger.warning("%s: %s; until then it waits", given.origin, message)
+
+
+def _unknown(name: str, given: Given, known: Collection[str]) -> None:
+    from proxyfw.config import PREFIX
+
+    is_variable = given.origin.startswith(PREFIX)
+    slip = nearest(name, known, 0.6 if is_variable or given.required else _SLIP)
+    if given.required or (slip and not is_variable):
+        raise given.error(OptionsError(f"unknown option {name!r}{slip}"))
+    logger.warning("%s: no addon that is loaded has an option %r%s", given.origin, name, slip)
 
 
 def _options_of_others(loaded: Collection[str]) -> dict[str, str]:

@@ -48,7 +48,6 @@ def options(
 
     settings = _joined(outer or Settings(), more)
     proxy = proxy_of(settings)
-    proxy.options.check_deferred()
     check_waiting(proxy.options, settings.addon_names())
     if save:
         _save(proxy.options, settings)
@@ -116,7 +115,7 @@ def _entry(options: Options, option: Option, flags: tuple[str, ...]) -> Iterator
 
     plain = option.kind.plain
     default = _shown(plain(option.check(option.default)))
-    value = f", now {_shown(options.plain(option.name))}" if options.has_changed(option.name) else ""
+    value = f", now {_shown(options.plain_value(option.name))}" if options.has_changed(option.name) else ""
     yield f"  {click.style(option.name, fg='green')}  {option.kind}, default {default}{value}"
     choices = "" if option.choices is None else f" One of {', '.join(map(str, option.choices))}."
     for line in textwrap.wrap(option.help + choices, 92):
@@ -160,7 +159,7 @@ def _yaml(proxy: Proxy, shown: list[Option]) -> Iterator[str]:
                 f"{option.help}{choices} ({option.kind})", 100, initial_indent="# ", subsequent_indent="# "
             )
             mark = "" if proxy.options.has_changed(option.name) else "# "
-            yield f"{mark}{flow_text({option.name: proxy.options.plain(option.name)})[1:-1]}"
+            yield f"{mark}{flow_text({option.name: proxy.options.plain_value(option.name)})[1:-1]}"
 
 
 def _schema(shown: list[Option]) -> dict[str, Any]:

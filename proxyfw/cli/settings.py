@@ -59,7 +59,7 @@ class Settings:
         variables = config.environment(os.environ)
         file = config.find(self._confdir(variables))
         if file:
-            options.give(config.read(file))
+            options.give(_without_confdir(config.read(file)))
         options.give(variables)
         options.set(*self.specs, defer=True, origin="--set")
         options.update_defer(**dict(self._given()))
@@ -137,6 +137,16 @@ class Settings:
             else:
                 wanted.pop(name, None)
         return sorted(wanted, key=DUMPER.__eq__)
+
+
+def _without_confdir(given: dict[str, Given]) -> dict[str, Given]:
+    """*given*, unless it says where it is itself. Raises OptionsError."""
+    from proxyfw.exceptions import OptionsError
+
+    if "confdir" in given:
+        reason = "confdir cannot be set in the file that is found by it: use --confdir or PROXYFW_CONFDIR"
+        raise given["confdir"].error(OptionsError(reason))
+    return given
 
 
 def check_filter(words: Sequence[str], commands: Sequence[str]) -> None:

@@ -24,8 +24,9 @@ from proxyfw.proxy import Proxy
 
 
 @pytest.fixture(autouse=True)
-def _never_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test here means to start a proxy."""
+def _never_for_long(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No test here means to start a proxy, or to read what the user of this machine has configured."""
+    monkeypatch.setenv("HOME", str(tmp_path))
 
     async def start(self: Proxy) -> None:
         self.options.check_deferred()
