@@ -6,7 +6,8 @@ import gc
 
 import click
 
-from . import addons, cert, hooks, options, terminal
+from . import addons, cert, hooks, options, rules, terminal
+from .exec import Exec
 from .program import Program
 from .settings import Settings
 
@@ -52,6 +53,8 @@ program.add_command(cert.cert)
 program.add_command(addons.addons)
 program.add_command(hooks.hooks)
 program.add_command(options.options)
+program.add_command(rules.rules)
+program.add_command(Exec(program.params))
 
 
 def main() -> None:
