@@ -80,6 +80,8 @@ def raw_request(f: Flow) -> bytes:
     request = cleanup_request(f)
     if request.raw_content is None:
         raise CommandError("Request content missing.")
+    if request.method != "CONNECT":
+        request.authority = ""
     return assemble_request(request)
 
 

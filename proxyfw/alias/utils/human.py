@@ -23,10 +23,10 @@ def pretty_size(size: int) -> str:
     return f"{value:.1f}t"
 
 
-def parse_size(s: str | None) -> int | None:
-    """The number of bytes that ``5m`` means; None for None. Raises ValueError."""
+def parse_size(s: str | int | None) -> int | None:
+    """The number of bytes that ``5m`` means; numbers and None as they are. Raises ValueError."""
     try:
-        return None if s is None else options.parse_size(s)
+        return options.parse_size(s) if isinstance(s, str) else s
     except OptionsError:
         raise ValueError("Invalid size specification.") from None
 
