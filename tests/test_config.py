@@ -67,7 +67,7 @@ def test_a_file_sets_options_and_what_is_not_declared_waits(options: Options, fi
         ("- on", "1:1: it must be names of options with their values"),
         ("just text", "1:1: it must be names of options"),
         ("1: 2", "1:1: 1 is not the name of an option"),
-        ("on: " + "[" * 400, "1:1: it is nested too deeply"),
+        ("rules: " + "[" * 100 + "]" * 100, "1:1: option rules.* is nested more than 64 levels deep"),
         ("on: *x", "1:5: found undefined alias"),
     ],
 )

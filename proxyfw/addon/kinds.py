@@ -6,7 +6,7 @@ import collections.abc
 import json
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -63,7 +63,16 @@ class Kind:
         """Whether a value may be given piece by piece."""
         return self.sequence or self.base is list
 
+    @property
+    def measured(self) -> bool:
+        """Whether values have a unit, and more than one spelling."""
+        return self.base in (Size, Duration)
+
     # checking
+
+    def allowed(self, choices: Iterable[Any]) -> tuple[Any, ...]:
+        """*choices* as values are kept. Raises `OptionsError` for what is none."""
+        return tuple(self.base(choice) if self.measured else choice for choice in choices)
 
     def check(self, name: str, value: object) -> Any:
         """*value* as it will be kept: nothing in it can be changed. Raises `OptionsError`."""

@@ -53,10 +53,10 @@ class Option:
     ) -> Self:
         """As an addon declares it; raises `AddonError` for a type or a flag that cannot be."""
         try:
-            of_type = kind_of(typespec).choices
-        except AddonError as problem:
+            kind = kind_of(typespec)
+            allowed = kind.choices if choices is None else kind.allowed(choices)
+        except (AddonError, OptionsError) as problem:
             raise AddonError(f"option {name!r} of {source}: {problem}") from None
-        allowed = of_type if choices is None else tuple(choices)
         for text, form, example in ((flag, _FLAG, "--my-flag"), (short, _SHORT, "-M")):
             if text is not None and not form.fullmatch(text):
                 raise AddonError(f"option {name!r} of {source}: {text!r} is not a flag such as {example}")
@@ -79,9 +79,8 @@ class Option:
         if self.choices is not None and checked is not None:
             for item in checked if kind.sequence else [checked]:
                 if item not in self.choices:
-                    raise OptionsError(
-                        f"option {self.name} must be one of {', '.join(map(str, self.choices))}, not {item!r}"
-                    )
+                    names, wrong = ", ".join(map(str, self.choices)), kind.plain(item)
+                    raise OptionsError(f"option {self.name} must be one of {names}, not {wrong!r}")
         return checked
 
     def same_as(self, other: Option) -> bool:

@@ -26,7 +26,9 @@ _TYPES: dict[Any, dict[str, Any]] = {
 def option_schema(option: Option) -> dict[str, Any]:
     """What a value of *option* may be, with its description and default."""
     kind = option.kind
-    schema = {"enum": list(option.choices)} if option.choices is not None else _TYPES[kind.base]
+    schema = _TYPES[kind.base]
+    if option.choices is not None and not kind.measured:
+        schema = {"enum": list(option.choices)}
     schema = _around(kind, schema)
     return {"description": option.help, "default": kind.plain(option.check(option.default)), **schema}
 

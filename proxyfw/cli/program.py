@@ -42,7 +42,7 @@ class Program(click.Group):
         """
         ctx.meta[WORDS] = list(args)
         try:
-            return self._parse(ctx, args)
+            return self._parse(ctx, list(args))
         except click.NoSuchOption:
             if ctx.resilient_parsing:
                 raise
