@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
+import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from itertools import chain
@@ -23,6 +24,7 @@ from proxyfw.addonmanager import installed
 from proxyfw.cli.main import program
 from proxyfw.hookspecs import GROUPS, HAND_OVER, HOOKS
 from proxyfw.options import Option
+from proxyfw.proxy import DEFAULT_ADDONS
 
 PAGES = Path(__file__).parent / "reference"
 MADE = "<!-- Made by docs/generate.py: change the docstrings in the source, then run it. -->\n\n"
@@ -34,6 +36,8 @@ MODEL: dict[str, list[tuple[ModuleType, str]]] = {
     "TLS": [(tls, "ClientHelloData"), (tls, "ClientHello"), (tls, "TlsData")],
 }
 """The classes of the page about the model, by where an addon finds them."""
+
+COMING = "../howto/coming-from-mitmproxy.md"
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 COOKBOOK = {
@@ -84,7 +88,8 @@ def pages() -> dict[str, str]:
         "options.md": options_page,
         "../cookbook.md": cookbook_page,
     }
-    return {name: MADE + "\n".join(make()) + "\n" for name, make in makers.items()}
+    made = {name: MADE + "\n".join(make()) + "\n" for name, make in makers.items()}
+    return made | {COMING: coming_page()}
 
 
 # Hooks
@@ -135,8 +140,7 @@ def called() -> frozenset[str]:
 
 
 def options_page() -> Iterator[str]:
-    ours = [name for name, entry in installed().items() if entry.dist and entry.dist.name == "proxyfw"]
-    options = Proxy(default_addons=ours).options
+    options = Proxy(default_addons=our_addons()).options
     declared = [options.option(name) for name in options]
     yield "# Options\n"
     yield (
@@ -218,6 +222,65 @@ def recipe(name: str) -> Iterator[str]:
     yield f"{' '.join(about.split())}\n"
     yield f"```text\n{usage}\n```\n"
     yield f"```python\n{source.split(chr(34) * 3, 2)[2].strip()}\n```\n"
+
+
+# Coming from mitmproxy: tables between marks, in a page that is otherwise written by hand
+
+
+def coming_page() -> str:
+    text = read(PAGES / COMING)
+    names = tomllib.loads(read(PAGES.parent / "mitmproxy.toml"))
+    proxy = Proxy(default_addons=our_addons())
+    options, remarks = proxy.options, names["remarks"]
+    ours = {name: place_of_option(options.option(name)) + remark(remarks, name) for name in options}
+    commands = dict.fromkeys(proxy.commands.commands, "same")
+    flags = dict.fromkeys(chain(("--help", "FILTER"), *(p.opts for p in program.params)), "same")
+    tables = {
+        "options": table("Option", names["options"], ours),
+        "commands": table("Command", names["commands"], commands),
+        "flags": table("mitmdump", names["flags"], flags),
+        "hooks": hooks_of_the_field(names["hooks"]),
+    }
+    for name, lines in tables.items():
+        start, end = f"<!-- made: {name} -->\n", "<!-- end -->"
+        before, _, rest = text.partition(start)
+        text = before + start + "\n".join(lines) + "\n" + end + rest.partition(end)[2]
+    return text
+
+
+def our_addons() -> list[str]:
+    return [name for name, entry in installed().items() if entry.dist and entry.dist.name == "proxyfw"]
+
+
+def place_of_option(option: Option) -> str:
+    asked = option.source not in ("proxyfw", *DEFAULT_ADDONS, "dumper", "scriptloader")
+    return f"same, with `--addon {option.source}`" if asked else "same"
+
+
+def remark(remarks: dict[str, str], name: str) -> str:
+    return f"; {remarks[name]}" if name in remarks else ""
+
+
+def table(title: str, names: dict[str, str], ours: dict[str, str]) -> Iterator[str]:
+    """Each name of the field with ours, or what takes its place; ValueError if nobody has said that."""
+    yield f"| {title} | Here |\n|---|---|"
+    for name, instead in sorted(names.items(), key=lambda item: item[0].lstrip("-").lower()):
+        if name not in ours and not instead:
+            raise ValueError(f"docs/mitmproxy.toml: say what takes the place of {name}")
+        yield f"| `{name}` | {cell(ours.get(name, instead))} |"
+
+
+def hooks_of_the_field(names: list[str]) -> Iterator[str]:
+    ours = [name for name in HOOKS if name not in names]
+    silent = [name for name in names if name not in called()]
+    yield (
+        f"All {len(names)} hooks have their names and their argument. Not called yet: {listed(silent)}. "
+        f"Ours in addition: {listed(ours)}. Any hook may be `async` but `load` and `configure`."
+    )
+
+
+def listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names) or "none"
 
 
 # The command line

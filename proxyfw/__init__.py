@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         certs,
         command,
         connection,
+        contentviews,
         ctx,
         dns,
         exceptions,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
         flowfilter,
         hookspecs,
         http,
+        io,
         log,
         options,
         proxy,
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
         udp,
         websocket,
     )
+    from proxyfw.addon.importing import as_mitmproxy
     from proxyfw.exceptions import (
         AddonError,
         CertificateError,
@@ -61,9 +64,11 @@ __all__ = [
     "ProxyfwError",
     "__version__",
     "addonmanager",
+    "as_mitmproxy",
     "certs",
     "command",
     "connection",
+    "contentviews",
     "ctx",
     "dns",
     "exceptions",
@@ -72,6 +77,7 @@ __all__ = [
     "hookimpl",
     "hookspecs",
     "http",
+    "io",
     "log",
     "options",
     "proxy",
@@ -93,6 +99,7 @@ _HOMES = {
     "OptionsError": "exceptions",
     "Proxy": "proxy",
     "ProxyfwError": "exceptions",
+    "as_mitmproxy": "addon.importing",
 }
 
 

@@ -15,12 +15,16 @@ from typing import Any
 import pluggy
 
 from proxyfw import ctx, hookspecs
+from proxyfw.addon.caller import calling_addon
 from proxyfw.addon.calls import DONE, Calls, Hook, Implementation, run
 from proxyfw.addon.handover import hand_over_state
 from proxyfw.addon.loading import Loader, installed, load_group, load_installed, refuse_awaitable
-from proxyfw.addon.member import Group, Member, default_name, implementations
+from proxyfw.addon.member import Group, Member, default_name, implementations, members_of
 from proxyfw.addon.report import log_failure
+from proxyfw.contentviews import ContentviewRegistry
 from proxyfw.exceptions import AddonError, OptionsError
+from proxyfw.ruleset.book import RuleBook
+from proxyfw.ruleset.engine import RuleEngine
 
 __all__ = ["AddonManager", "Loader", "installed"]
 
@@ -45,16 +49,22 @@ class AddonManager(Calls):
     """Holds the addons and calls them in order, first added first.
 
     The attribute `calls` is the present state as an object with `call` and `wants` that never changes: who
-    keeps it goes on with the versions of the addons it began with.
+    keeps it goes on with the versions of the addons it began with. `contentviews` are the content views that
+    addons have added.
     """
 
-    __slots__ = ("_groups", "_is_running", "_registry", "_tasks", "calls", "master")
+    __slots__ = (
+        "_engine", "_groups", "_is_running", "_registry", "_tasks", "calls", "contentviews", "master", "rules"
+    )  # fmt: skip
 
     def __init__(self, master: ctx.Master) -> None:
         super().__init__({})
         self.calls = Calls({})
         self.master = master
         self._groups: list[Group] = []
+        self.rules = RuleBook(self._rules_changed)
+        self._engine = RuleEngine(self.rules)
+        self.contentviews = ContentviewRegistry(master, lambda: calling_addon(self._groups))
         self._registry = _Registry("proxyfw")
         self._registry.add_hookspecs(hookspecs)
         self._is_running = False
@@ -71,25 +81,32 @@ class AddonManager(Calls):
     def add(
         self,
         addon: object,
-        name: str | None = None,
-        *,
+        name: str | object | None = None,
+        *more: object,
         first: bool = False,
         before: str | None = None,
         after: str | None = None,
     ) -> None:
         """Load *addon* (an instance, or a module) and call it from now on, last unless told otherwise.
 
+        Several addons may be given, instead of one and its *name*.
         Raises `AddonError` or `OptionsError` if it cannot be loaded; then nothing of it remains.
         """
+        if name is not None and not isinstance(name, str):
+            for each in (addon, name, *more):
+                self.add(each, first=first, before=before, after=after)
+            return
         name = name or default_name(addon)
         if name in self:
             raise AddonError(f"an addon named {name!r} is loaded already: give the second one another name")
         group = Group(name, addon)
         self._place(first, before, after)
         with ctx.use(self.master):
-            load_group(group, self.master)
+            with self.contentviews.loading(name):
+                load_group(group, self.master)
             self._groups.insert(self._place(first, before, after), group)
             self._swap([], group.members)
+            self.rules.settle()
             self._hand_over(None, group)
 
     def add_installed(self, name: str, **place: Any) -> None:
@@ -106,7 +123,10 @@ class AddonManager(Calls):
                 self._groups.remove(group)
                 self.master.commands.remove(group.name)
                 self.master.options.release(group.name)
+                self.contentviews.release(group.name)
+                self.rules.release(group.name)
             self._swap(gone, [])
+            self.rules.settle()
             self._finish(implementations(gone, "done"), [])
 
     def replace(self, name: str, addon: object) -> None:
@@ -119,12 +139,18 @@ class AddonManager(Calls):
         old, _ = self._find(name)
         group = Group(old.name, addon)
         with ctx.use(self.master):
-            with self.master.commands.transaction():
+            with (
+                self.master.commands.transaction(),
+                self.rules.transaction(),
+                self.contentviews.loading(old.name),
+            ):
                 self.master.commands.remove(old.name)
+                self.rules.release(old.name)
                 load_group(group, self.master)
             hand_over_state(old.members, group.members)
             self._groups[self._groups.index(old)] = group
             self._swap(old.members, group.members)
+            self.rules.settle()
             self._hand_over(old, group)
 
     def move(
@@ -138,6 +164,13 @@ class AddonManager(Calls):
         self._groups.remove(group)
         self._groups.insert(self._place(first, before, after), group)
         self._rebuild()
+
+    def refresh(self, addon: object) -> None:
+        """*addon*, given itself or by name, has gained or lost hook functions: call what it has now."""
+        group, _ = self._find(addon)
+        before = group.members
+        group.members = members_of(group.addon, group.name)
+        self._swap(before, group.members)
 
     def clear(self) -> None:
         """Remove all addons, the last one first."""
@@ -254,7 +287,15 @@ class AddonManager(Calls):
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
+    def add_rule_engine(self) -> None:
+        """Let the rules run from here on: after the addons there are, before those that come."""
+        self.add(self._engine, "rules")
+
     # options and table
+
+    def _rules_changed(self) -> None:
+        if self._engine.adjust() and self._engine in self:
+            self.refresh(self._engine)
 
     def _configure(self, updated: set[str]) -> None:
         """Tell all addons about changed options; `OptionsError` passes, anything else is theirs alone."""

@@ -21,7 +21,7 @@ from proxyfw.pki.confdir import FORMATS, export, load_authority, open_authority
 from proxyfw.pki.names import canonical
 from proxyfw.pki.pem import read_identity
 
-__all__ = ["FORMATS", "Authority", "Cert", "CertStore", "Clock", "Leaf", "self_signed"]
+__all__ = ["FORMATS", "Authority", "Cert", "CertStore", "Clock", "Leaf", "java_trust_store", "self_signed"]
 
 logger = logging.getLogger(__name__)
 
@@ -185,3 +185,10 @@ def _match(custom: dict[str, Leaf], host: str) -> Leaf | None:
         _, _, rest = rest.partition(".")
         found = custom.get(f"*.{rest}")
     return found or custom.get("*")
+
+
+def java_trust_store(pem: bytes, password: str) -> bytes:
+    """The certificates in *pem* as a trust store for Java (8u301 and later); unreadable ones are left out."""
+    from proxyfw.pki import java  # for few, and it takes time to import
+
+    return java.trust_store(pem, password)

@@ -5,6 +5,8 @@ ProxyfwError
 ├── CommandError        a command was called wrongly
 ├── FilterError         a filter cannot be read; a ValueError, too
 ├── AddonError          an addon cannot be loaded as it stands
+├── AddonHalt           raised in a hook: the addons after this one are not called
+├── FlowReadException   a file of flows cannot be read, or not to its end
 ├── CertificateError    an authority or leaf file cannot be used
 └── ConnectionProblem   one connection or exchange failed; never reaches an addon as an exception
     ├── ProtocolError       the other side sent what the protocol forbids
@@ -49,6 +51,14 @@ class FilterError(ProxyfwError, ValueError):
 
 class AddonError(ProxyfwError):
     """An addon or script cannot be loaded; names file and line where they are known."""
+
+
+class AddonHalt(ProxyfwError):
+    """Raised in a hook by an addon that wants to be the last: those after it are not called this time."""
+
+
+class FlowReadException(ProxyfwError):
+    """A file of flows is damaged, cut off, or none; names the file, the place in bytes, and why."""
 
 
 class CertificateError(ProxyfwError):

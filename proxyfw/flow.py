@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Final, Protocol, Self
 from proxyfw.connection import Client, Server
 from proxyfw.exceptions import ProxyfwError
 from proxyfw.model.plain import plain
+from proxyfw.model.trace import Trace
 
 STATE_VERSION: Final = 1
 
@@ -75,9 +76,6 @@ class Control(Protocol):
         """Return when the flow is resumed or killed."""
 
 
-_kinds: dict[str, type[Flow]] = {}
-
-
 class Pause:
     """A *flow* that is held after *hook*, the name of one, since then (seconds since 1970).
 
@@ -101,6 +99,9 @@ class Pause:
         return f"<Pause after {self.hook} of {self.flow!r}>"
 
 
+_kinds: dict[str, type[Flow]] = {}
+
+
 class Flow:
     """What flows of all protocols have in common.
 
@@ -121,14 +122,15 @@ class Flow:
         "client_conn",
         "comment",
         "control",
-        "error",
         "copied_from",
+        "error",
         "intercepted",
         "is_replay",
         "live",
         "marked",
         "server_conn",
         "timestamp_created",
+        "trace",
     )
 
     def __init__(self, client_conn: Client, server_conn: Server, live: bool = False) -> None:
@@ -137,9 +139,9 @@ class Flow:
         self.live = live
         self.timestamp_created = clock()
         self.control: Control | None = None
+        self.copied_from: str | None = None
         self.error: Error | None = None
         self.intercepted = False
-        self.copied_from: str | None = None
         self.marked = ""
         self.comment = ""
         self.is_replay: str | None = None
@@ -147,6 +149,7 @@ class Flow:
         self._metadata: dict[str, Any] | None = None
         self._addon_errors: list[str] | None = None
         self._backup: Flow | None = None
+        self.trace: Trace | None = None
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -245,10 +248,10 @@ class Flow:
     def copy(self) -> Self:
         """A flow of its own with the same content and connections' facts, a new id, not live."""
         new = self._twin()
+        new.copied_from = self.id
         new.client_conn = self.client_conn.copy()
         new.server_conn = self.server_conn.copy()
         return new
-        new.copied_from = self.id
 
     def get_state(self) -> dict[str, Any]:
         """All that is worth saving, as dicts, lists, str, bytes, numbers, bools and None.
@@ -263,6 +266,7 @@ class Flow:
         state["client_conn"] = self.client_conn.get_state()
         state["server_conn"] = self.server_conn.get_state()
         state["backup"] = self._backup._facts() if self._backup is not None else None
+        state["trace"] = self.trace.get_state() if self.trace is not None else None
         return state
 
     def set_state(self, state: Mapping[str, Any]) -> None:
@@ -273,6 +277,8 @@ class Flow:
         self.intercepted = state["intercepted"]
         self.client_conn = Client.from_state(state["client_conn"])
         self.server_conn = Server.from_state(state["server_conn"])
+        trace = state.get("trace")
+        self.trace = Trace.from_state(trace) if trace else None
         self._backup = None
         if state["backup"] is not None:
             self._backup = self._twin()
@@ -304,13 +310,14 @@ class Flow:
         self._id = None
         self.live = False
         self.control = None
+        self.copied_from = None
         self._addon_errors = None
         self._backup = None
+        self.trace = None
 
     def _twin(self) -> Self:
         new = type(self).__new__(type(self))
         new._reset()
-        self.copied_from = None
         new._assign(self)
         new.intercepted = False
         return new

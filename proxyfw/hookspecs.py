@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from proxyfw.log import LogEntry
     from proxyfw.sse import ServerSentEvent
     from proxyfw.tcp import TCPFlow
-    from proxyfw.tls import ClientHelloData, TlsData
+    from proxyfw.tls import ClientHelloData, Context, TlsData
     from proxyfw.udp import UDPFlow
 
 P = ParamSpec("P")
@@ -66,6 +66,13 @@ class NextLayer:
     received_from_client: bytes = b""
     received_from_server: bytes = b""
     layer: str | None = None
+
+    @property
+    def context(self) -> Context:
+        """Both connections, and the protocols in place."""
+        from proxyfw.tls import Context
+
+        return Context(self.client, self.server, self.layers)
 
     def data_client(self) -> bytes:
         """What the client has sent so far and nobody has consumed."""

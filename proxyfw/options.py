@@ -186,6 +186,10 @@ class Options:
         """Names and values of all declared options."""
         return [(name, thaw(self._values[name])) for name in self._options]
 
+    def plain_value(self, name: str) -> Any:
+        """The value of *name* as YAML and JSON have it: sizes and durations as text with a unit."""
+        return self.option(name).kind.plain(self._values[name])
+
     def snapshot(self) -> Snapshot:
         """All values as they are now, in a form that never changes; the same object until one does."""
         if self._snapshot is None:
@@ -313,7 +317,7 @@ class Options:
         return list(self._deferred)
 
     @property
-    def waiting(self) -> dict[str, Given]:
+    def deferred_values(self) -> dict[str, Given]:
         """What waits for options that nobody has declared yet."""
         return dict(self._deferred)
 

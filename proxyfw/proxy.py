@@ -72,7 +72,7 @@ class Proxy:
         self.context.run(ctx.use, self)
         core_settings.declare(self.options)
         self._errands = Errands()
-        self.commands = CommandManager(self.options, self._errands.start)
+        self.commands = CommandManager(self, self._errands.start)
         self._live = LiveFlows(lambda: self._server.house.live if self._server else ())
         self.commands.add_flow_source(self._live)
         self.log = ctx.log
@@ -89,6 +89,7 @@ class Proxy:
         self.addons = AddonManager(self)
         for name in default_addons:
             self.addons.add_installed(name)
+        self.addons.add_rule_engine()
         for addon in addons:
             if isinstance(addon, str):
                 self.addons.add_installed(addon)
@@ -122,7 +123,6 @@ class Proxy:
         """The authority's certificate, for clients to trust. It exists once the proxy has started."""
         return Path(self.options.confdir).expanduser() / "proxyfw-ca-cert.pem"
 
-    # Its life
     # The traffic
 
     @property
@@ -148,6 +148,8 @@ class Proxy:
         await self._server.replay(again, modes, recorded)
         return again
 
+    # Its life
+
     async def __aenter__(self) -> Self:
         await self.start()
         return self
@@ -160,8 +162,8 @@ class Proxy:
     async def start(self) -> None:
         """Listen, and tell the addons. Raises OptionsError, CertificateError, ConnectError."""
         self.options.check_deferred()
+        self.addons.rules.check()
         self._loop = asyncio.get_running_loop()
-        self._stopping.clear()
         house = self._build()
         self._server = server = Server(house)
         try:
@@ -181,8 +183,8 @@ class Proxy:
                 self._relistening.cancel()
                 await asyncio.wait([self._relistening])
             await server.close()
-            await self.addons.stop()
             await self._errands.stop(self.options.shutdown_timeout)
+            await self.addons.stop()
 
     async def settled(self) -> None:
         """Wait until the proxy listens as the options say, after a change of mode, listen_* or server.
@@ -202,9 +204,14 @@ class Proxy:
             await self._stopping.wait()
 
     def shutdown(self) -> None:
-        """Make `run` return; may be called from any thread."""
-        if self._loop:
-            self._loop.call_soon_threadsafe(self._stopping.set)
+        """Make `run` return, also if it has not begun; may be called from any thread."""
+        try:
+            if self._loop:
+                self._loop.call_soon_threadsafe(self._stopping.set)
+                return
+        except RuntimeError:
+            pass  # the loop is closed: nothing runs
+        self._stopping.set()
 
     # What options mean
 

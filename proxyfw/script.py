@@ -7,21 +7,42 @@ an addon is not decided here but in `proxyfw.addonmanager`.
 from __future__ import annotations
 
 import asyncio
+import functools
+import inspect
 import logging
 import os
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
-from proxyfw import ctx
-from proxyfw.addon.source import Importing, Source, Stamp, forget, stamp
+from proxyfw import ctx, hookspecs
+from proxyfw.addon.report import located, place_of
+from proxyfw.addon.source import Source, Stamp, forget, stamp
 from proxyfw.addonmanager import AddonManager, Loader
 from proxyfw.exceptions import AddonError, OptionsError
 
 logger = logging.getLogger("proxyfw.reload")
+
+
+def concurrent(function: Callable[..., None]) -> Callable[..., Awaitable[None]]:
+    """Decorates a hook that blocks: it runs in a thread; its own flow waits for it, others do not.
+
+    Raises `AddonError` for ``load`` and ``configure``, which must be complete when they return, and for a
+    function that is ``async`` and needs no thread.
+    """
+    name = function.__name__
+    if name in hookspecs.SYNC_ONLY or inspect.iscoroutinefunction(function):
+        reason = f"@concurrent is not for {name}()" if name in hookspecs.SYNC_ONLY else f"{name}() is async"
+        raise AddonError(located(*place_of(function), f"{reason}: leave the decorator out"))
+
+    @functools.wraps(function)
+    async def in_thread(*arguments: Any) -> None:
+        await asyncio.to_thread(function, *arguments)
+
+    return in_thread
 
 
 @dataclass(slots=True)
@@ -38,7 +59,7 @@ class ScriptLoader:
     """The addon behind ``-s`` and the option ``scripts``: loads scripts, watches them while the proxy runs.
 
     New scripts are called after all other addons, or *before* the addon of that name. Their files are looked
-    at every *interval* seconds. *importing* is entered around the execution of each script.
+    at every *interval* seconds.
     """
 
     name = "scriptloader"
@@ -49,13 +70,11 @@ class ScriptLoader:
         *,
         before: str | None = None,
         interval: float = 0.5,
-        importing: Importing = nullcontext,
     ) -> None:
         self.scripts: list[Script] = []
         self._addons = addons
         self._before = before
         self._interval = interval
-        self._importing = importing
         self._watching: asyncio.Task[None] | None = None
 
     # the addon
@@ -110,10 +129,10 @@ class ScriptLoader:
 
         Raises `AddonError` (``path:line: message`` and the source line) or `OptionsError` if it cannot.
         """
-        source = Source(_absolute(path), self._importing)
+        source = Source(_absolute(path))
         name = source.path.name if source.path.name not in self._addons else str(source.path)
         seen = {source.path: stamp(source.path)}
-        with ctx.use(self._addons.master), source.loaded() as module:
+        with ctx.use(self._addons.master), self._addons.contentviews.loading(name), source.loaded() as module:
             self._addons.add(module, name, before=self._before)
         seen |= {file: stamp(file) for file in source.files - seen.keys()}
         self.scripts.append(Script(name, source.path, module, seen))
@@ -164,10 +183,11 @@ class ScriptLoader:
 
     def _reload(self, script: Script, helpers_changed: bool, refreshed: set[Path]) -> None:
         """Put a new version in place; *refreshed* are the folders whose helpers are new already."""
-        source = Source(script.path, self._importing)
+        source = Source(script.path)
         fresh = helpers_changed and source.folder not in refreshed
         try:
-            with ctx.use(self._addons.master), source.loaded(fresh) as module:
+            views = self._addons.contentviews.loading(script.name)
+            with ctx.use(self._addons.master), views, source.loaded(fresh) as module:
                 self._addons.replace(script.name, module)
         except (AddonError, OptionsError) as problem:
             logger.error("%s\n%s was not reloaded: the version before stays in use", problem, script.name)

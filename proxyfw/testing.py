@@ -15,20 +15,32 @@ What is made by `world` runs in one event loop, with no ports, no sleeps and no 
 from __future__ import annotations
 
 from .net.memory import MemoryNetwork, pipe
+from .testkit.actions import Abort
+from .testkit.client import AsyncProxyClient, ProxyClient, Reply
 from .testkit.ends import DatagramEnd, End, Origin
+from .testkit.flowlog import FlowLog
 from .testkit.flows import client_connection, http_flow, server_connection, tcp_flow, websocket_flow
+from .testkit.live import LiveProxy
 from .testkit.observers import Gate, Recorder
+from .testkit.routes import Route
 from .testkit.solitude import AddonContext, addon_test_context
 from .testkit.world import World, world
 
 __all__ = [
+    "Abort",
     "AddonContext",
+    "AsyncProxyClient",
     "DatagramEnd",
     "End",
+    "FlowLog",
     "Gate",
+    "LiveProxy",
     "MemoryNetwork",
     "Origin",
+    "ProxyClient",
     "Recorder",
+    "Reply",
+    "Route",
     "World",
     "addon_test_context",
     "client_connection",

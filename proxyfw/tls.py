@@ -18,10 +18,11 @@ _HANDSHAKE_HEADER = 4
 
 
 class Context(NamedTuple):
-    """The two connections a TLS event is about."""
+    """The two connections an event is about; in ``next_layer``, also the protocols already in place."""
 
     client: Client
     server: Server | None
+    layers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from types import coroutine
 from typing import Any, ParamSpec
 
 from proxyfw.addon.report import log_failure
+from proxyfw.exceptions import AddonHalt
 
 P = ParamSpec("P")
 Hook = Callable[..., None]
@@ -102,6 +103,8 @@ def run(implementations: Sequence[Implementation], args: tuple[Any, ...], slow: 
             result = implementation.function(*args)
             if result is not None and isawaitable(result):
                 return _run_on(implementation, result, implementations[position:], args, slow)
+        except AddonHalt:
+            return DONE
         except Exception as problem:
             log_failure(implementation, problem, args)
         finished = monotonic()
@@ -121,6 +124,8 @@ async def _run_on(
     """Finish *current*, which has been called, then run the *rest*."""
     try:
         await pending
+    except AddonHalt:
+        return
     except Exception as problem:
         log_failure(current, problem, args)
     await run(rest, args, slow)

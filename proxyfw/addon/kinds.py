@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import collections.abc
+import json
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -62,7 +63,16 @@ class Kind:
         """Whether a value may be given piece by piece."""
         return self.sequence or self.base is list
 
+    @property
+    def measured(self) -> bool:
+        """Whether values have a unit, and more than one spelling."""
+        return self.base in (Size, Duration)
+
     # checking
+
+    def allowed(self, choices: Iterable[Any]) -> tuple[Any, ...]:
+        """*choices* as values are kept. Raises `OptionsError` for what is none."""
+        return tuple(self.base(choice) if self.measured else choice for choice in choices)
 
     def check(self, name: str, value: object) -> Any:
         """*value* as it will be kept: nothing in it can be changed. Raises `OptionsError`."""
@@ -107,7 +117,10 @@ class Kind:
         return kept
 
     def _wrong(self, name: str, value: object) -> OptionsError:
-        return OptionsError(f"option {name} must be {self}, not {value!r}")
+        shown = repr(value)
+        return OptionsError(
+            f"option {name} must be {self}, not {shown if len(shown) < 200 else shown[:200] + '…'}"
+        )
 
     # reading text
 
@@ -161,6 +174,16 @@ class Kind:
         return (
             [self.plain(item) for item in kept] if isinstance(kept, tuple) and not self.nested else thaw(kept)
         )
+
+
+def items_of(text: str) -> list[str]:
+    """The texts of the items that *text* holds: a list in JSON, or one item on each line."""
+    if text.startswith("["):
+        try:
+            return [item if isinstance(item, str) else json.dumps(item) for item in json.loads(text)]
+        except ValueError:
+            pass  # a regular expression, say
+    return text.splitlines()
 
 
 def kind_of(typespec: Any) -> Kind:

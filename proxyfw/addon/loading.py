@@ -16,6 +16,7 @@ from proxyfw.addon.report import located, user_place
 from proxyfw.exceptions import AddonError, OptionsError
 
 if TYPE_CHECKING:
+    from proxyfw.command import FlowSource
     from proxyfw.ctx import Master
 
 ENTRY_POINTS = "proxyfw.addons"
@@ -23,7 +24,7 @@ logger = logging.getLogger("proxyfw")
 
 
 class Loader:
-    """What ``load`` gets: the addon declares its options and commands here."""
+    """What ``load`` gets: the addon declares its options, commands and content views here."""
 
     def __init__(self, master: Master, source: str) -> None:
         self.master = master
@@ -50,6 +51,21 @@ class Loader:
         """Declare a command; see `CommandManager.add`."""
         self.used = True
         self.master.commands.add(path, func, self._source)
+
+    def add_flow_source(self, flows: FlowSource) -> None:
+        """Offer the flows that the addon keeps to commands; see `CommandManager.add_flow_source`."""
+        self.used = True
+        self.master.commands.add_flow_source(flows, self._source)
+
+    def add_action(self, name: str, kind: type[Any]) -> None:
+        """Offer a type of action to rules; see `proxyfw.rules.RuleBook.define`."""
+        self.used = True
+        self.master.addons.rules.define(name, kind, self._source)
+
+    def add_view(self, view: object) -> None:
+        """Add a content view, as `proxyfw.contentviews.add` does."""
+        self.used = True
+        self.master.addons.contentviews.add(view, self._source)
 
 
 def installed() -> dict[str, EntryPoint]:
@@ -83,13 +99,14 @@ def load_installed(name: str) -> object:
 def load_group(group: Group, master: Master) -> None:
     """Run ``load`` and ``configure`` of all members; if one fails, nothing they declared remains."""
     loader = Loader(master, group.name)
-    with master.options.transaction(), master.commands.transaction():
+    with master.options.transaction(), master.commands.transaction(), master.addons.rules.transaction():
         for implementation in implementations(group.members, "load"):
             _call_now(implementation, loader)
         commands = sum(master.commands.collect(member.addon, group.name) for member in group.members)
         for implementation in implementations(group.members, "configure"):
             _call_now(implementation, set(master.options.keys()))
-    if not loader.used and not commands and not any(member.implementations for member in group.members):
+    used = loader.used or commands or master.addons.contentviews.belongs_to(group.name)
+    if not used and not any(member.implementations for member in group.members):
         logger.warning("addon %s has no hook, option or command: it does nothing", group.name)
 
 

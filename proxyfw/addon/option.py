@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from proxyfw.addon.kinds import Kind, kind_of
+from proxyfw.addon.kinds import Kind, items_of, kind_of
 from proxyfw.exceptions import AddonError, OptionsError
 
 RESERVED_FLAGS = frozenset(
@@ -53,10 +53,10 @@ class Option:
     ) -> Self:
         """As an addon declares it; raises `AddonError` for a type or a flag that cannot be."""
         try:
-            of_type = kind_of(typespec).choices
-        except AddonError as problem:
+            kind = kind_of(typespec)
+            allowed = kind.choices if choices is None else kind.allowed(choices)
+        except (AddonError, OptionsError) as problem:
             raise AddonError(f"option {name!r} of {source}: {problem}") from None
-        allowed = of_type if choices is None else tuple(choices)
         for text, form, example in ((flag, _FLAG, "--my-flag"), (short, _SHORT, "-M")):
             if text is not None and not form.fullmatch(text):
                 raise AddonError(f"option {name!r} of {source}: {text!r} is not a flag such as {example}")
@@ -79,9 +79,8 @@ class Option:
         if self.choices is not None and checked is not None:
             for item in checked if kind.sequence else [checked]:
                 if item not in self.choices:
-                    raise OptionsError(
-                        f"option {self.name} must be one of {', '.join(map(str, self.choices))}, not {item!r}"
-                    )
+                    names, wrong = ", ".join(map(str, self.choices)), kind.plain(item)
+                    raise OptionsError(f"option {self.name} must be one of {names}, not {wrong!r}")
         return checked
 
     def same_as(self, other: Option) -> bool:
@@ -106,26 +105,29 @@ def check_flags(option: Option, others: Iterable[Option]) -> None:
 class Given:
     """A value for an option as some source gave it: a *value*, or *texts* (None for a bare name).
 
+    *whole*: the only text holds all items of a sequence, one on each line, or as a list in JSON.
+
     *origin* is what errors begin with: a variable, a file with line and column. *required*: it is an error
     if no such option is declared in the end.
     """
 
     value: Any = None
     texts: tuple[str | None, ...] | None = None
+    whole: bool = False
     origin: str = ""
     required: bool = True
 
     def read(self, option: Option, current: object) -> Any:
         """What it means for *option*; raises `OptionsError`. *current* is the value until now."""
         try:
-            value = self.value
-            if self.texts is not None:
-                value = option.kind.read(
-                    option.name, self.texts, option.default if current is None else current
-                )
-            return option.check(value)
+            return option.check(self.value if self.texts is None else self._read(self.texts, option, current))
         except OptionsError as problem:
             raise self.error(problem) from None
+
+    def _read(self, texts: Sequence[str | None], option: Option, current: object) -> Any:
+        if self.whole and option.kind.sequence:
+            texts = items_of(texts[0] or "")
+        return option.kind.read(option.name, texts, option.default if current is None else current)
 
     def error(self, problem: OptionsError) -> OptionsError:
         """*problem*, with its origin."""

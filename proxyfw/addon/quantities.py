@@ -55,7 +55,7 @@ class Duration(float):
         if seconds < 1:
             return f"{seconds * 1000:g}ms" if seconds else "0s"
         for unit, factor in _SECONDS.items():
-            if seconds >= factor and (seconds / factor).is_integer():
+            if factor >= 1 and (seconds / factor).is_integer():
                 return f"{seconds / factor:.0f}{unit}"
         return f"{seconds!r}s"
 

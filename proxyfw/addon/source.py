@@ -10,15 +10,15 @@ import importlib
 import itertools
 import re
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import CodeType, ModuleType
 
+from proxyfw.addon.importing import script_builtins
 from proxyfw.addon.report import located, user_place
 from proxyfw.exceptions import AddonError
 
-Importing = Callable[[], AbstractContextManager[object]]
 Stamp = tuple[int, int, int] | None
 
 _PREFIX = "proxyfw_script_"
@@ -39,11 +39,10 @@ def stamp(path: Path) -> Stamp:
 class Source:
     """One attempt to load a script. *files* is what it consists of, or could have if it had succeeded."""
 
-    def __init__(self, path: Path, importing: Importing = nullcontext) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
         self.folder = path.parent
         self.files = {path}
-        self._importing = importing
 
     @contextmanager
     def loaded(self, fresh: bool = False) -> Iterator[ModuleType]:
@@ -55,6 +54,7 @@ class Source:
         stem = re.sub(r"[^0-9a-zA-Z_]", "_", self.path.stem)
         module = ModuleType(f"{_PREFIX}{stem}_{next(_numbers)}")
         module.__file__ = str(self.path)
+        vars(module)["__builtins__"] = script_builtins()
         with self._helpers_of_this_folder(fresh):
             sys.modules[module.__name__] = module
             try:
@@ -66,8 +66,7 @@ class Source:
 
     def _execute(self, code: CodeType, module: ModuleType) -> None:
         try:
-            with self._importing():
-                exec(code, module.__dict__)
+            exec(code, module.__dict__)
         except (Exception, SystemExit) as problem:
             self._note_files_of(problem)
             raise AddonError(_explained(problem, self.path)) from problem

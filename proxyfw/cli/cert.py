@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,9 +82,9 @@ def _open(given: tuple[Settings, str | None], confdir: str | None) -> tuple[Cert
     from proxyfw.core import settings as core_settings
 
     settings, outer = given
-    options = settings.options()
+    options = replace(settings, confdir=confdir or outer or settings.confdir).options()
     core_settings.declare(options)
-    directory = Path(confdir or outer or options.confdir).expanduser()
+    directory = Path(options.confdir).expanduser()
     store = CertStore.from_confdir(directory, passphrase=options.cert_passphrase)
     return store, directory.absolute() / "proxyfw-ca-cert.pem"
 

@@ -6,7 +6,8 @@ import gc
 
 import click
 
-from . import addons, cert, hooks, terminal
+from . import addons, cert, hooks, options, rules, terminal
+from .exec import Exec
 from .program import Program
 from .settings import Settings
 
@@ -51,6 +52,9 @@ def program(context: click.Context, /, **given: object) -> int | None:
 program.add_command(cert.cert)
 program.add_command(addons.addons)
 program.add_command(hooks.hooks)
+program.add_command(options.options)
+program.add_command(rules.rules)
+program.add_command(Exec(program.params))
 
 
 def main() -> None:

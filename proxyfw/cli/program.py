@@ -10,9 +10,11 @@ import click
 
 from proxyfw.exceptions import AddonError, OptionsError, ProxyfwError
 
-from .settings import nearest
+from .settings import Settings, check_filter
 
 FAILED, WRONG_USAGE = 1, 2
+WORDS = "proxyfw.words"
+"""Where a context keeps the words of the command line."""
 
 
 class Program(click.Group):
@@ -34,25 +36,56 @@ class Program(click.Group):
         sys.exit(code)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Unless the first word is a command, all words are a filter, wherever options stand among them."""
+        """Unless the first word is a command, all words are a filter, wherever options stand among them.
+
+        Flags that are not known may be those of addons, which are not loaded yet.
+        """
+        ctx.meta[WORDS] = list(args)
+        try:
+            return self._parse(ctx, list(args))
+        except click.NoSuchOption:
+            if ctx.resilient_parsing:
+                raise
+        ctx.params = self._known_of(args)
+        ctx.args = []
+        return []
+
+    def _known_of(self, words: list[str]) -> dict[str, Any]:
+        """What can be known of *words* before addons are loaded."""
+        from .flags import lenient
+
+        return {**lenient(self.params, words).params, "words": tuple(words), "own": tuple(self.params)}
+
+    def _parse(self, ctx: click.Context, args: list[str]) -> list[str]:
         _, words, _ = self.make_parser(ctx).parse_args(list(args))
         if not words or self.get_command(ctx, words[0]) is not None:
             return super().parse_args(ctx, args)
         ctx.allow_interspersed_args = True
         words = click.Command.parse_args(self, ctx, args)
-        self._check_filter(ctx, words)
+        check_filter(words, self.list_commands(ctx))
         ctx.params["filter"] = " ".join(words)
         ctx.args = []
         return []
 
-    def _check_filter(self, ctx: click.Context, words: list[str]) -> None:
-        """Refuse what is a filter only by accident."""
-        word = words[0]
-        if word.endswith(".py") and not word.startswith("~") and len(word.split()) == 1:
-            raise click.UsageError(f"{word}: to run a script, write -s {word}")
-        hint = nearest(word, self.list_commands(ctx), 0.75)
-        if hint and len(words) == 1:
-            raise click.UsageError(f"{word}: no such command{hint} As a filter, write '~u {word}'")
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """What the help shows behind the flags: those of the addons that would be loaded; the commands."""
+        if WORDS in ctx.meta:
+            records = [record for param in self._addon_flags(ctx) if (record := param.get_help_record(ctx))]
+            if records:
+                with formatter.section("Options of addons"):
+                    formatter.write_dl(records)
+        super().format_commands(ctx, formatter)
+
+    def _addon_flags(self, ctx: click.Context) -> list[click.Option]:
+        from .flags import parameters
+        from .loaded import options_of
+
+        settings = Settings(**self._known_of(ctx.meta[WORDS]))
+        try:
+            return parameters(options_of(settings))
+        except (ProxyfwError, click.UsageError) as problem:
+            complain(f"without the options of addons: {problem}", FAILED)
+            return []
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
         """What the help shows behind the program's name."""

@@ -13,6 +13,7 @@ from proxyfw.options import Options
 from proxyfw.proxy import Proxy
 
 from .announcement import Announcement
+from .loaded import check_waiting
 from .loop import new_loop, stopped_by_signals
 from .settings import Settings
 
@@ -47,10 +48,10 @@ def _run(settings: Settings, options: Options, names: list[str], post: Post | No
     ):
         if post:
             post.fit(log, settings.verbosity)
-        return runner.run(_serve(options, names, post))
+        return runner.run(_serve(settings, options, names, post))
 
 
-async def _serve(options: Options, names: list[str], post: Post | None) -> bool:
+async def _serve(settings: Settings, options: Options, names: list[str], post: Post | None) -> bool:
     """Serve until the end. Returns whether a signal has brought it."""
     proxy = Proxy(
         options,
@@ -58,6 +59,8 @@ async def _serve(options: Options, names: list[str], post: Post | None) -> bool:
         addons=[post or Announcement()],
         network=post.network if post else None,
     )
+    settings.complete(options)
+    check_waiting(options, names)
     with stopped_by_signals(proxy.shutdown) as signals:
         await proxy.run()
     return bool(signals)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from proxyfw.options import Options
+    from collections.abc import Mapping
+
+    from proxyfw.options import Given, Options
 
 DUMPER = "dumper"
+DEFAULT_CONFDIR = "~/.proxyfw"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,10 @@ class Settings:
     addons: tuple[str, ...] = ()
     flow_detail: int | None = None
     filter: str | None = None
+    words: tuple[str, ...] = ()
+    """The whole command line, if there are flags in it that only addons can know."""
+    own: Sequence[click.Parameter] = ()
+    """The flags that the command line has by itself; needed for *words*."""
 
     @property
     def verbosity(self) -> int:
@@ -39,13 +47,50 @@ class Settings:
         return self.verbose - self.quiet
 
     def options(self) -> Options:
-        """All of it as options: those of ``--set`` first, so that a flag of its own wins."""
-        from proxyfw.options import Options
+        """The options as all sources say, each before those that win over it.
 
-        options = Options()
-        options.set(*self.specs, defer=True)
+        That is ``config.yaml``, the environment, ``--set``, flags. Raises OptionsError if the file is wrong.
+        """
+        from proxyfw import config
+
+        from .flags import CommandLine
+
+        options = CommandLine(self.own, self.words)
+        variables = config.environment(os.environ)
+        file = config.find(self._confdir(variables))
+        if file:
+            options.give(_without_confdir(config.read(file)))
+        options.give(variables)
+        options.set(*self.specs, defer=True, origin="--set")
         options.update_defer(**dict(self._given()))
         return options
+
+    def _confdir(self, variables: Mapping[str, Given]) -> str:
+        """Where the file is that options come from: what they themselves cannot say."""
+        if self.confdir is not None:
+            return self.confdir
+        for spec in reversed(self.specs):
+            name, _, value = spec.partition("=")
+            if name.strip() == "confdir" and value:
+                return value
+        given = variables.get("confdir")
+        return str(given.texts[-1]) if given and given.texts else DEFAULT_CONFDIR
+
+    def complete(self, options: Options) -> None:
+        """Give *options*, all of which are declared now, what is on the rest of the command line.
+
+        Raises UsageError for flags that nobody has.
+        """
+        if not self.words:
+            return
+        from . import flags
+
+        context = flags.strict(self.own, self.words, options)
+        options.give(dict(flags.values(context, map(options.option, options))))
+        if context.args:
+            check_filter(context.args, ())
+            filtered = replace(self, filter=" ".join(context.args))
+            options.update_defer(**dict(filtered._given()))
 
     def _given(self) -> Iterator[tuple[str, Any]]:
         for name in ("listen_port", "listen_host", "workers", "confdir"):
@@ -92,6 +137,26 @@ class Settings:
             else:
                 wanted.pop(name, None)
         return sorted(wanted, key=DUMPER.__eq__)
+
+
+def _without_confdir(given: dict[str, Given]) -> dict[str, Given]:
+    """*given*, unless it says where it is itself. Raises OptionsError."""
+    from proxyfw.exceptions import OptionsError
+
+    if "confdir" in given:
+        reason = "confdir cannot be set in the file that is found by it: use --confdir or PROXYFW_CONFDIR"
+        raise given["confdir"].error(OptionsError(reason))
+    return given
+
+
+def check_filter(words: Sequence[str], commands: Sequence[str]) -> None:
+    """Refuse what is a filter only by accident. Raises UsageError."""
+    word = words[0]
+    if word.endswith(".py") and not word.startswith("~") and len(word.split()) == 1:
+        raise click.UsageError(f"{word}: to run a script, write -s {word}")
+    hint = nearest(word, commands, 0.75)
+    if hint and len(words) == 1:
+        raise click.UsageError(f"{word}: no such command{hint} As a filter, write '~u {word}'")
 
 
 def nearest(name: str, known: object, cutoff: float = 0.6) -> str:

@@ -60,6 +60,11 @@ class OriginConnection(ClientConnection):
             keep=settings.pool_idle_timeout,
         )
 
+    @property
+    def may_carry_websockets(self) -> bool:
+        """The origin has said that it takes them, or has not said anything yet."""
+        return self.codec.carries_websockets or not self.codec.introduced
+
     def insist_on_http1(self) -> None:
         """The origin wants to be asked in HTTP/1.1, at least for some of what it has."""
         self._of.avoid(self.key)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 HTTP1 = (b"http/1.1",)
 HTTP2 = (b"h2", b"http/1.1")
+ONLY_HTTP2 = (b"h2",)
 CLEARTEXT = (b"h2c",)
 """Speak HTTP/2 without TLS and without asking. RFC 9113 section 3.3."""
 
@@ -34,6 +35,10 @@ Key = tuple[Hashable, ...]
 Dialled = tuple[Server, Wire]
 
 
+class NotCarried(ConnectionProblem):
+    """The origin speaks HTTP/2, and does not take WebSockets over that."""
+
+
 class Multiplex:
     """The HTTP/2 connections to origins. *lost* is told of each that is closed."""
 
@@ -44,33 +49,60 @@ class Multiplex:
         self._dialling: dict[Key, asyncio.Future[None]] = {}
         self._speak_http1: OrderedDict[Key, None] = OrderedDict()
         self._want_http1: OrderedDict[Key, None] = OrderedDict()
+        self._speak_only_http2: OrderedDict[Key, None] = OrderedDict()
 
-    def offers(self, server: Server, request: Request, key: Key) -> tuple[bytes, ...]:
+    def offers(self, server: Server, request: Request, key: Key, fresh: bool) -> tuple[bytes, ...]:
         """The versions to be offered for *request*, the one we prefer first.
 
         Those that an addon or the session has put into ``server.alpn_offers``, if there are any; but a
-        protocol can be changed to another in HTTP/1.1 only.
+        protocol can be changed to another in HTTP/1.1 only, unless that is WebSocket and the origin takes it
+        in HTTP/2, too, or speaks nothing else. *fresh*: it has been tried already.
         """
         offers = tuple(server.alpn_offers)
+        if upgrades(request):
+            return self._offers_for_upgrade(offers, server, request, key, fresh)
         if not server.tls:
-            known = offers == CLEARTEXT or _is_grpc(request)
-            return CLEARTEXT if known and not upgrades(request) else HTTP1
-        if not self._house.settings.http2 or key in self._want_http1 or upgrades(request):
+            return CLEARTEXT if offers == CLEARTEXT or _is_grpc(request) else HTTP1
+        if not self._house.settings.http2 or key in self._want_http1:
             return HTTP1
         return offers if offers and offers != CLEARTEXT else HTTP2
 
-    def has(self, key: Key) -> bool:
-        """Whether there is a connection under *key*."""
-        return key in self._shared
-
-    async def open_websocket(self, request: Request, key: Key) -> OriginStream | None:
-        """A stream for *request* if it asks for a WebSocket and the origin has said that it takes that so."""
+    def _offers_for_upgrade(
+        self, offers: tuple[bytes, ...], server: Server, request: Request, key: Key, fresh: bool
+    ) -> tuple[bytes, ...]:
+        if key in self._want_http1 or not self._may_carry(request):
+            return HTTP1
+        if server.tls and (offers == ONLY_HTTP2 or key in self._speak_only_http2):
+            return ONLY_HTTP2
         connection = self._shared.get(key)
-        if connection is None or not connection.codec.carries_websockets or key in self._want_http1:
+        if fresh or (connection and not connection.may_carry_websockets):
+            return HTTP1
+        if not server.tls:
+            return CLEARTEXT if offers == CLEARTEXT else HTTP1
+        return HTTP2 if connection else HTTP1
+
+    def _may_carry(self, request: Request) -> bool:
+        """Whether *request* is for a WebSocket, which may be had over HTTP/2 as far as we are concerned."""
+        settings = self._house.settings
+        return settings.http2 and settings.websocket and asks_for_websocket(request)
+
+    def insist_on_http2(self, request: Request, key: Key) -> bool:
+        """The origin does without HTTP/1.1; whether *request*, which came to nothing, can live with that."""
+        if may := self._may_carry(request) and key not in self._want_http1:
+            _remember(self._speak_only_http2, key)
+        return may
+
+    async def open_websocket(self, key: Key) -> OriginStream | None:
+        """As `open`, where the origin takes WebSockets. RFC 8441. Raises NotCarried."""
+        connection = self._shared.get(key)
+        if connection is None:
             return None
-        if not (self._house.settings.websocket and asks_for_websocket(request)):
-            return None
-        return await self.open(key)
+        await connection.introduced()
+        if connection.codec.carries_websockets:
+            return await self.open(key)
+        if reason := connection.gone:
+            raise NotCarried(f"{connection.server}: {reason}")
+        raise NotCarried(f"{connection.server} speaks HTTP/2 and takes no WebSockets over it (RFC 8441)")
 
     async def open(self, key: Key) -> OriginStream | None:
         """A stream of the connection under *key*, perhaps after a while; None if there is none to be had."""
@@ -124,6 +156,7 @@ class Multiplex:
                 before.wind_up()
             return None
         _remember(self._speak_http1, key)
+        self._speak_only_http2.pop(key, None)
         return server, wire
 
     def avoid(self, key: Key) -> None:

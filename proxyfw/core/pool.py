@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from proxyfw import flow as model
 from proxyfw import hookspecs
 from proxyfw.connection import Client, ConnectionState, Server, ServerConnectionHookData
-from proxyfw.exceptions import ConnectError, ConnectionProblem
+from proxyfw.exceptions import ConnectError, ConnectionProblem, PeerGone, TlsError
 from proxyfw.http import HTTPFlow
 from proxyfw.model.own_code import own_code
 from proxyfw.net.peer import Peer
@@ -17,10 +17,12 @@ from proxyfw.net.tls import TlsWire
 from proxyfw.net.wire import Address, Lobby, Wire
 from proxyfw.protocol.events import Event, RequestHead
 from proxyfw.protocol.fields import notable
-from proxyfw.protocol.http1 import ClientCodec
+from proxyfw.protocol.http1 import ClientCodec, OtherVersion
+from proxyfw.protocol.http2_names import REFUSED_STREAM
 
+from .heads import upgrades
 from .house import House
-from .multiplex import CLEARTEXT, HTTP1, Key, Multiplex
+from .multiplex import CLEARTEXT, HTTP1, ONLY_HTTP2, Key, Multiplex, NotCarried
 from .origin_tls import secure
 from .upstream import authority_of, authorization, enter, refuse_407, takes_requests
 
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 _MAX_IDLE_PER_HOST = 64
 _MOST_DIALS = 4
+_NO_COMMON_VERSION = "no_application_protocol"
+"""What an origin says that speaks nothing of what it was offered. RFC 7301 section 3.2."""
 _BOUND_TO_CONNECTION = (b"ntlm", b"negotiate")
 """Schemes that authenticate the connection, so it must not serve other clients. RFC 4559 section 6."""
 
@@ -62,17 +66,31 @@ class Pool:
         if via := server.via:
             tunnel = tunnel or "upgrade" in request.headers
             key = (*key, via, via.credentials, tunnel)
-        server.alpn_offers = offers = self._multiplex.offers(server, request, key)
+        server.alpn_offers = offers = self._multiplex.offers(server, request, key, fresh)
         tunnel = tunnel or offers == CLEARTEXT  # it is for the origin, not for an upstream proxy
         if offers != HTTP1:
-            return await self._open_either(flow, key, tunnel, fresh)
-        if (
-            not fresh
-            and self._multiplex.has(key)
-            and (stream := await self._multiplex.open_websocket(request, key))
-        ):
-            flow.server_conn = stream.server
-            return stream
+            try:
+                return await self._open_either(flow, key, tunnel, fresh)
+            except NotCarried:
+                if offers == ONLY_HTTP2:
+                    raise
+            self._offer(flow, HTTP1)
+        try:
+            return await self._open_http1(flow, key, tunnel, fresh)
+        except TlsError as e:
+            if _NO_COMMON_VERSION not in str(e) or not self._multiplex.insist_on_http2(request, key):
+                raise
+        self._offer(flow, ONLY_HTTP2)
+        return await self._open_either(flow, key, tunnel, fresh)
+
+    def _offer(self, flow: HTTPFlow, offers: Sequence[bytes]) -> None:
+        """Make another connection for *flow* than the one that has come to nothing."""
+        flow.server_conn = self._like(flow.server_conn, flow.client_conn)
+        flow.server_conn.alpn_offers = offers
+
+    async def _open_http1(self, flow: HTTPFlow, key: Key, tunnel: bool, fresh: bool) -> OriginPeer:
+        """A connection that is not shared."""
+        client, server = flow.client_conn, flow.server_conn
         peer = None if fresh else self._take_for(client, key)
         if peer is None:
             ready, wire = await self.dial(server, client, tunnel)
@@ -84,10 +102,11 @@ class Pool:
     async def _open_either(
         self, flow: HTTPFlow, key: Key, tunnel: bool, fresh: bool
     ) -> OriginPeer | OriginStream:
-        """A stream, or a connection if the origin turns out to do without HTTP/2."""
+        """A stream, or a connection if the origin turns out to do without HTTP/2. Raises NotCarried."""
         client = flow.client_conn
+        open_stream = self._multiplex.open_websocket if upgrades(flow.request) else self._multiplex.open
         for _ in range(_MOST_DIALS):
-            if stream := await self._multiplex.open(key):
+            if stream := await open_stream(key):
                 flow.server_conn = stream.server
                 return stream
             server = flow.server_conn
@@ -196,6 +215,11 @@ class Pool:
         peer.touch(self._house.settings.pool_idle_timeout)
         idle.append(peer)
 
+    def ask_in_http2(self, peer: OriginPeer) -> bool:
+        """*peer* turned out to speak HTTP/2 only; whether what it was asked may be asked so."""
+        assert peer.flow
+        return peer.server.tls and self._multiplex.insist_on_http2(peer.flow.request, peer.key)
+
     def forget(self, peer: OriginPeer) -> None:
         """*peer* is not to be found under its key any more."""
         idle = self._idle.get(peer.key)
@@ -265,6 +289,8 @@ class OriginPeer(Peer):
     def _lose(self, reason: ConnectionProblem) -> None:
         if not self.gone:
             self._pool.forget(self)
+            if isinstance(reason, OtherVersion) and self.flow and self._pool.ask_in_http2(self):
+                reason = PeerGone(str(reason), code=REFUSED_STREAM, unprocessed=True)
             disconnected(self._house, self.server, self._client)
             if self.flow is None:  # idle: nobody else would close it
                 self.wire.close()

@@ -98,13 +98,14 @@ class ClientConnection(Http2Connection):
     wait for it, 0 for never; *keep*: seconds that the connection stays open without streams.
     """
 
-    __slots__ = ("_keep", "_keepalive", "_occupied", "_queue", "_served")
+    __slots__ = ("_introduced", "_keep", "_keepalive", "_occupied", "_queue", "_served")
     _default_code = ErrorCodes.CANCEL
 
     def __init__(
         self, wire: Wire, codec: Codec, watch: Watch, patience: Patience, *, keepalive: float, keep: float
     ) -> None:
         super().__init__(wire, codec, watch, patience)
+        self._introduced: asyncio.Future[None] = self.loop.create_future()
         self._keep = keep
         self._keepalive = keepalive
         self._occupied = 0
@@ -120,6 +121,14 @@ class ClientConnection(Http2Connection):
     def full(self) -> bool:
         """A new stream would have to wait for its turn."""
         return bool(self._queue) or self._occupied >= self.codec.their_max_streams
+
+    async def introduced(self) -> None:
+        """Wait until the origin has said what it allows, or is gone."""
+        await asyncio.shield(self._introduced)
+
+    def _note_introduction(self) -> None:
+        if not self._introduced.done():
+            self._introduced.set_result(None)
 
     async def open(self) -> Http2Stream:
         """A stream, which begins with the first `send`; waits for its turn. Raises PeerGone (unprocessed)."""
@@ -226,6 +235,7 @@ class ClientConnection(Http2Connection):
 
     def _lose(self, reason: ConnectionProblem) -> None:
         super()._lose(reason)
+        self._note_introduction()
         self._turn_away()
 
     def _turn_away(self) -> None:
@@ -236,5 +246,7 @@ class ClientConnection(Http2Connection):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
+        if self.codec.introduced:
+            self._note_introduction()
         if self._queue:
             self._seat_waiting()  # the limit may be another now

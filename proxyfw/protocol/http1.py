@@ -31,7 +31,7 @@ from proxyfw.protocol.http1_head import (
     write_fields,
 )
 
-__all__ = ["ClientCodec", "Codec", "ServerCodec"]
+__all__ = ["ClientCodec", "Codec", "OtherVersion", "ServerCodec"]
 
 
 @own_code
@@ -203,6 +203,10 @@ def _write_head(head: ResponseHead | Informational, fields: bytes, out: list[byt
     out.append(b"HTTP/1.1 %d %b\r\n%b\r\n" % (head.status, head.reason, fields))
 
 
+class OtherVersion(ProtocolError):
+    """The other side does not speak HTTP/1.1, but HTTP/2, as it seems."""
+
+
 @own_code
 class ClientCodec(Codec):
     """The side that writes requests and reads responses.
@@ -239,8 +243,10 @@ class ClientCodec(Codec):
         try:
             return super().receive(data)
         except ProtocolError as exc:
+            if self._reading == "head" and data[:1] == b"\0" and not len(self._head):  # SETTINGS begin so
+                self._failure = exc = OtherVersion(f"it speaks HTTP/2, not HTTP/1.1: {exc}")
             exc.status = 502
-            raise
+            raise exc from None
 
     def _head_cut_short(self) -> None:
         if len(self._head):

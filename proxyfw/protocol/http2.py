@@ -116,6 +116,11 @@ class Codec:
         return most if self._their_limit_known else min(most, MAX_STREAMS)
 
     @property
+    def introduced(self) -> bool:
+        """The peer has said what it allows."""
+        return self._their_limit_known
+
+    @property
     def carries_websockets(self) -> bool:
         """The peer has said that it takes extended CONNECT. RFC 8441 section 3."""
         return bool(self._h2.remote_settings.enable_connect_protocol)

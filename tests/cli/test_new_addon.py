@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -134,6 +135,13 @@ def test_addons_alone_still_lists_them() -> None:
     )
     assert listed.output == alone.output
     assert "+ access " in alone.output
+
+
+def test_the_how_to_shows_what_is_written(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "howto" / "publish-an-addon.md").read_text(encoding="utf-8")
+    (entry_point,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    skeleton.write("say-hello", tmp_path)
+    assert entry_point in (tmp_path / "say-hello" / "pyproject.toml").read_text()
 
 
 @pytest.mark.slow

@@ -17,9 +17,11 @@ from typing import Any
 from urllib.request import ProxyHandler, build_opener
 
 import pytest
+from click.testing import CliRunner
 from tree import ROOT, snippets
 
 from proxyfw import http
+from proxyfw.cli.main import program
 from proxyfw.hookspecs import request as proxyfw_request
 from proxyfw.hookspecs import response as proxyfw_response
 from proxyfw.testing import addon_test_context, http_flow, world
@@ -159,7 +161,7 @@ def test_the_program_of_the_how_to() -> None:
 
 
 async def test_the_steps_of_the_tutorial(tmp_path: Path) -> None:
-    three_lines, answering, _, test = (code for code in snippets("docs/tutorial.md"))
+    three_lines, answering, _, test, _ = snippets("docs/tutorial.md")
     path = tmp_path / "hello.py"
     for code, expected in ((three_lines, 404), (answering, 200)):
         path.write_text(code)
@@ -175,13 +177,31 @@ async def test_the_steps_of_the_tutorial(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("home")
 def test_the_test_of_the_tutorial(tmp_path: Path) -> None:
-    *_, addon, test = snippets("docs/tutorial.md")
+    _, _, addon, test, _ = snippets("docs/tutorial.md")
     (tmp_path / "hello.py").write_text(addon)
     (tmp_path / "test_hello.py").write_text(test)
+    assert "1 passed" in run_pytest(tmp_path)
+
+
+def run_pytest(folder: Path, **environment: str) -> str:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=50)
-    assert "1 passed" in done.stdout, done.stdout
+    safe = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
+    done = subprocess.run(
+        command, cwd=folder, env={**safe, **environment}, capture_output=True, text=True, timeout=50
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.usefixtures("home")
+def test_the_package_of_the_tutorial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, _, addon, _, test = snippets("docs/tutorial.md")
+    monkeypatch.chdir(tmp_path)
+    written = CliRunner().invoke(program, ["addons", "new", "greeter"]).output
+    assert f"addons new greeter\n{written}```" in (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
+    (tmp_path / "greeter" / "src" / "greeter" / "__init__.py").write_text(addon)
+    (tmp_path / "greeter" / "tests" / "test_greeter.py").write_text(test)
+    assert "1 passed" in run_pytest(tmp_path / "greeter", PYTHONPATH=str(tmp_path / "greeter" / "src"))
 
 
 def test_the_mistake_of_the_tutorial(tmp_path: Path) -> None:

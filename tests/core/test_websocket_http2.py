@@ -21,6 +21,7 @@ from http2_ends import (
     h1_origin,
     h2_client,
     h2_origin,
+    secured,
 )
 from websocket_ends import Recorder, Talker, last, record
 
@@ -70,21 +71,24 @@ class Pair:
 
     async def ask(self, *fields: tuple[bytes, bytes]) -> None:
         """The client asks for a WebSocket, and the origin has got that."""
-        client, origin = self.versions
-        if origin == H2:
+        if self.versions[1] == H2:
             await self.warm_up()
-        if client == H2:
+        await self.say(*fields)
+        if isinstance(server := getattr(self, "server", None), H2Origin):
+            self.server_stream, self.asked = await server.asked()
+        else:
+            self.server = await h1_origin(self.origin)
+            self.head = await self.server.head()
+
+    async def say(self, *fields: tuple[bytes, bytes]) -> None:
+        """The client asks for a WebSocket."""
+        if self.versions[0] == H2:
             self.client = h2 = await h2_client(self.w)
             self.client_stream = h2.ask(connect(*fields), end=False)
         else:
             self.client = h1 = await h1_client(self.w)
             lines = b"".join([b"%b: %b\r\n" % field for field in fields])
             h1.write(UPGRADE + lines + b"\r\n")
-        if isinstance(server := getattr(self, "server", None), H2Origin):
-            self.server_stream, self.asked = await server.asked()
-        else:
-            self.server = await h1_origin(self.origin)
-            self.head = await self.server.head()
 
     async def warm_up(self) -> None:
         """Have a connection to the origin in the pool."""
@@ -609,3 +613,128 @@ async def test_an_extension_that_nobody_understands_passes_as_raw_bytes() -> Non
         server.end.close()
         client.end.close()
         await flow_of(w)
+
+
+# Origins without HTTP/1.1
+
+
+async def only_http2(origin: Origin, settings: dict[SettingCodes, int]) -> H2Origin:
+    """The next connection to *origin*, where nothing but HTTP/2 is known."""
+    return H2Origin(await secured(await origin.accept(), b"h2"), settings)
+
+
+@pytest.mark.parametrize("client", [H1, H2])
+async def test_the_first_socket_to_an_origin_that_speaks_http2_only(client: str) -> None:
+    """mitmproxy 5.4.85: it is asked in HTTP/1.1, does not understand that, and is asked again as it likes."""
+    recorder = Story()
+    async with world(addons=[recorder], ssl_insecure=True) as w:
+        pair = Pair(w, (client, H1))
+        await pair.say()
+        first = await secured(await pair.origin.accept(), b"h2")
+        assert not first.ssl.get_alpn_proto_negotiated()
+        first.write(b"\0\0\0\4\0\0\0\0\0")
+        pair.server = server = await only_http2(pair.origin, OFFER)
+        pair.server_stream, asked = await server.asked()
+        told = asked[b":method"], asked[b":protocol"], asked[b":path"]
+        assert told == (b"CONNECT", b"websocket", b"/socket")
+        one, other = await pair.accept()
+        one.text("hello")
+        assert await other.data() == b"hello"
+        assert "error" not in " ".join(recorder.hooks)
+
+        server.wire.close()
+        await pair.say()
+        pair.server = server = await only_http2(pair.origin, OFFER)
+        pair.server_stream, _ = await server.asked()
+        one, other = await pair.accept()
+        other.text("it is remembered")
+        assert await one.data() == b"it is remembered"
+
+
+async def test_an_origin_that_refuses_the_handshake_for_it() -> None:
+    """mitmproxy 5.4.85: RFC 7301 section 3.2 has an alert for that."""
+    async with world(ssl_insecure=True) as w:
+        pair = Pair(w, (H1, H1))
+        await pair.say()
+        hello = await pair.origin.accept()
+        await hello.until(lambda data: len(data) > 5)
+        hello.write(b"\x15\3\3\0\2\2\x78")
+        pair.server = server = await only_http2(pair.origin, OFFER)
+        pair.server_stream, _ = await server.asked()
+        one, other = await pair.accept()
+        one.text("hello")
+        assert await other.data() == b"hello"
+
+
+@pytest.mark.parametrize("client", [H1, H2])
+async def test_an_origin_that_has_http2_only_and_no_sockets_is_502(client: str) -> None:
+    """The message says what is missing."""
+    async with world(ssl_insecure=True) as w:
+        pair = Pair(w, (client, H1))
+        await pair.say()
+        hello = await pair.origin.accept()
+        await hello.until(lambda data: len(data) > 5)
+        hello.write(b"\x15\3\3\0\2\2\x78")
+        await only_http2(pair.origin, {})
+        if isinstance(pair.client, End):
+            answer = await pair.client.message()
+            assert answer.startswith(b"HTTP/1.1 502 ")
+        else:
+            heard = await pair.client.whole(pair.client_stream)
+            assert heard[b":status"] == b"502"
+            answer = heard.body
+        assert b"example.com:443 speaks HTTP/2 and takes no WebSockets over it (RFC 8441)" in answer
+
+
+async def test_an_origin_that_leaves_before_it_has_said_what_it_takes() -> None:
+    async with world(ssl_insecure=True) as w:
+        pair = Pair(w, (H1, H1))
+        await pair.say()
+        hello = await pair.origin.accept()
+        await hello.until(lambda data: len(data) > 5)
+        hello.write(b"\x15\3\3\0\2\2\x78")
+        (await secured(await pair.origin.accept(), b"h2")).close()
+        assert isinstance(pair.client, End)
+        assert (await pair.client.message()).startswith(b"HTTP/1.1 502 ")
+
+
+async def test_an_addon_says_that_an_origin_speaks_http2_only() -> None:
+    class Knows:
+        def request(self, flow: HTTPFlow) -> None:
+            flow.server_conn.alpn_offers = (b"h2",)
+
+    async with world(addons=[Knows()], ssl_insecure=True) as w:
+        pair = Pair(w, (H1, H1))
+        await pair.say()
+        pair.server = server = await only_http2(pair.origin, OFFER)
+        pair.server_stream, _ = await server.asked()
+        one, other = await pair.accept()
+        one.text("hello")
+        assert await other.data() == b"hello"
+
+
+async def test_an_origin_in_the_clear_that_speaks_http2_only() -> None:
+    class Knows:
+        def request(self, flow: HTTPFlow) -> None:
+            flow.server_conn.alpn_offers = (b"h2c",)
+
+    async with world(addons=[Knows()]) as w:
+        origin, client = w.origin(), w.client()
+        client.write(UPGRADE.replace(b"/socket", b"http://example.com/socket") + b"\r\n")
+        server = await h2_origin(origin, OFFER, tls=False)
+        number, asked = await server.asked()
+        assert asked[b":protocol"] == b"websocket"
+        server.head(number, [OK])
+        assert (await client.head()).startswith(b"HTTP/1.1 101 ")
+
+
+async def test_what_cannot_be_asked_in_http2_is_told_that_the_origin_speaks_that() -> None:
+    async with world(ssl_insecure=True, http2=False) as w:
+        pair = Pair(w, (H1, H1))
+        await pair.say()
+        first = await secured(await pair.origin.accept(), b"h2")
+        first.write(b"\0\0\0\4\0\0\0\0\0")
+        assert isinstance(pair.client, End)
+        answer = await pair.client.message()
+        assert answer.startswith(b"HTTP/1.1 502 ")
+        assert b"it speaks HTTP/2, not HTTP/1.1" in answer

@@ -1,0 +1,5 @@
+"""``mitmproxy.test``."""
+
+from proxyfw.alias import names_of
+
+__getattr__ = names_of("test")

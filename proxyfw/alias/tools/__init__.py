@@ -1,0 +1,5 @@
+"""``mitmproxy.tools``."""
+
+from proxyfw.alias import names_of
+
+__getattr__ = names_of("tools")

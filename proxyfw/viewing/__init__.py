@@ -1,0 +1,1 @@
+"""What `proxyfw.contentviews` consists of: what a view is, what it is told, and how it is run."""

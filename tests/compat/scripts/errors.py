@@ -1,0 +1,5 @@
+from mitmproxy import ctx
+
+
+def error(flow):
+    ctx.log.info(f"failed: {flow.error.msg}")

@@ -1,0 +1,6 @@
+def clientconnect(layer):
+    raise AssertionError
+
+
+def response(flow):
+    flow.response.headers["old"] = "1"
