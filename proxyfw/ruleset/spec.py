@@ -1,4 +1,4 @@
-"""Rules as one line: the specs of options such as ``map_local``, whose first character separates the parts."""
+"""Rules as one line: specs of options such as ``map_local``, whose first character separates the parts."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from proxyfw.exceptions import FilterError, OptionsError
 def split_spec(option: str, spec: str, form: str) -> tuple[str, ...]:
     """The parts of *spec*, cut at its first character; an optional filter at the front is "" if left out.
 
-    *form* shows the parts, as ``/[filter/]url-regex/path``: as many as there are cuts in it. The last part may
-    have the separator in it. Raises OptionsError that names *option*, the spec and the form.
+    *form* shows the parts, as ``/[filter/]url-regex/path``: as many as there are cuts in it. The last part
+    may have the separator in it. Raises OptionsError that names *option*, the spec and the form.
     """
     optional = "[" in form
     most = form.replace("[", "").replace("]", "").count(form[0])
