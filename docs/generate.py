@@ -21,7 +21,9 @@ import click
 import proxyfw
 from proxyfw import Proxy, connection, exceptions, flow, flowfilter, http, tls
 from proxyfw.addonmanager import installed
+from proxyfw.cli.flags import of_options
 from proxyfw.cli.main import program
+from proxyfw.config import PREFIX
 from proxyfw.hookspecs import GROUPS, HAND_OVER, HOOKS
 from proxyfw.options import Option
 from proxyfw.proxy import DEFAULT_ADDONS
@@ -56,9 +58,6 @@ COOKBOOK = {
 
 CALLS = (r"\bhookspecs\.(\w+)", r'\bimplementations\([^)]*"(\w+)"\)')
 """How the source calls a hook."""
-
-FLAGS = {"modes": "mode", "no_server": "server"}
-"""Parameters of the command line that set an option of another name."""
 
 
 def main() -> int:
@@ -144,35 +143,33 @@ def options_page() -> Iterator[str]:
     declared = [options.option(name) for name in options]
     yield "# Options\n"
     yield (
-        "Set them with `--set NAME=VALUE`, with the flag where there is one, with `Proxy(NAME=VALUE)`, or "
-        "from an addon with `ctx.options.NAME = VALUE`. A wrong value changes nothing and says what is "
-        "wrong. Sizes are numbers of bytes, or `64k`, `5m`, `1g`; times are seconds.\n"
+        "Set them in `config.yaml`, in the environment, with `--set NAME=VALUE` or with the flag where there "
+        "is one ([who wins](../howto/configure.md)), with `Proxy(NAME=VALUE)`, or from an addon with "
+        "`ctx.options.NAME = VALUE`. A wrong value changes nothing and says what is wrong. A *size* is a "
+        "number of bytes, or `64k`, `5m`, `1g`; a *duration* is a number of seconds, or `200ms`, `1.5s`, "
+        "`2m`, `1h`; *mappings* and *data* are JSON or YAML.\n"
     )
     for source in dict.fromkeys(option.source for option in declared):
         yield "## The proxy\n" if source == "proxyfw" else f"## Addon {source}\n"
-        yield "| Option | Type | Default | |\n|---|---|---|---|"
+        yield "| Option | Type | Default | Flag, variable | |\n|---|---|---|---|---|"
         yield from (row(option) for option in declared if option.source == source)
         yield ""
 
 
 def row(option: Option) -> str:
-    default = "" if option.default in (None, []) else f"`{shown(option.default)}`"
+    plain = option.kind.plain(option.check(option.default))
+    default = "" if plain in (None, [], {}, "") else f"`{shown(plain)}`"
     kind = str(option.kind).replace(" or None", ", may be unset")
     choices = "" if option.choices is None else f" One of {', '.join(f'`{c}`' for c in option.choices)}."
-    flag = f" Flag: `{flags()[option.name]}`." if option.name in flags() else ""
-    return f"| `{option.name}` | {kind} | {default} | {cell(option.help + choices + flag)} |"
+    flags = of_options(program.params).get(option.name, option.flags)
+    ways = "<br>".join(f"`{way}`" for way in (*flags, PREFIX + option.name.upper()))
+    return f"| `{option.name}` | {kind} | {default} | {ways} | {cell(option.help + choices)} |"
 
 
 def shown(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return " ".join(value) if isinstance(value, list | tuple) else str(value)
-
-
-def flags() -> dict[str, str]:
-    """The flag for each option that has one."""
-    named = {FLAGS.get(p.name or "", p.name or ""): p for p in program.params if isinstance(p, click.Option)}
-    return {name: " ".join(p.opts) for name, p in named.items()}
 
 
 def cell(text: str) -> str:

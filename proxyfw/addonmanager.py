@@ -289,7 +289,7 @@ class AddonManager(Calls):
 
     def add_rule_engine(self) -> None:
         """Let the rules run from here on: after the addons there are, before those that come."""
-        self.add(self._engine, "rules")
+        self.add(self._engine, "rule_engine")
 
     # options and table
 

@@ -10,10 +10,11 @@ import difflib
 import inspect
 import typing
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from proxyfw.addon.context import use
 from proxyfw.addon.report import located, place_of
 from proxyfw.commands.flows import Flows, FlowSource
 from proxyfw.commands.kinds import SUPPORTED, Kind, kind_of
@@ -21,7 +22,7 @@ from proxyfw.commands.words import Word, pointed, quoted, split
 from proxyfw.exceptions import AddonError, CommandError, FilterError
 
 if TYPE_CHECKING:
-    from proxyfw.options import Options
+    from proxyfw.ctx import Master
 
 __all__ = ["Command", "CommandManager", "FlowSource", "Parameter", "argument", "command", "quoted"]
 
@@ -156,18 +157,20 @@ def _read(number: int, parameter: Parameter, text: str, commands: CommandManager
 class CommandManager:
     """All commands of one proxy.
 
-    *options* are asked what `@shown` means. *start* is given what an ``async`` command returned, and the
-    command's name; what it returns is the result. By itself nothing starts: the caller must await.
+    Commands run as code of *master*: `proxyfw.ctx` is that; its options say what ``@shown`` means. *start* is
+    given what an ``async`` command returned, and the command's name; what it returns is the result. By itself
+    nothing starts: the caller must await.
     """
 
     def __init__(
         self,
-        options: Options | None = None,
+        master: Master | None = None,
         start: Callable[[Awaitable[Any], str], Awaitable[Any]] = lambda work, name: work,
     ) -> None:
         self.commands: dict[str, Command] = {}
-        self.flows = Flows(lambda: getattr(options, "view_filter", None))
+        self.flows = Flows(lambda: getattr(getattr(master, "options", None), "view_filter", None))
         """The flows that arguments can name."""
+        self._master = master
         self._start = start
 
     # declaring
@@ -211,7 +214,10 @@ class CommandManager:
         While the proxy runs an ``async`` command goes on whether it is awaited or not; how it failed is
         logged if nobody waits for it. Raises `CommandError`.
         """
-        return self._result(name, self._get(name).call(args))
+        known = self._get(name)
+        with nullcontext() if self._master is None else use(self._master):
+            result = known.call(args)
+            return self._start(result, name) if inspect.isawaitable(result) else result
 
     def call_strings(self, name: str, args: Sequence[str]) -> Any:
         """Call with text for each argument. Raises `CommandError`."""
@@ -245,9 +251,6 @@ class CommandManager:
             start, end = _surplus(known, rest, line)
             raise CommandError(pointed(str(problem), line, start, end)) from None
         return self.call(first.text, *values)
-
-    def _result(self, name: str, result: Any) -> Any:
-        return self._start(result, name) if inspect.isawaitable(result) else result
 
     def _get(self, name: str) -> Command:
         try:

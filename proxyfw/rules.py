@@ -19,6 +19,7 @@ from proxyfw.ruleset.patterns import Pattern, host_key
 from proxyfw.ruleset.quantities import Chance, Rate
 from proxyfw.ruleset.rule import Action, Hit, Rule
 from proxyfw.ruleset.shape import File
+from proxyfw.ruleset.spec import split_spec
 from proxyfw.ruleset.walk import Rules
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ __all__ = [
     "host_key",
     "lint",
     "open_file",
+    "split_spec",
 ]
 
 

@@ -115,7 +115,8 @@ class RuleBook:
         Raises OptionsError with all that is wrong, a line each; *locate* says where it is written.
         """
         if not isinstance(data, Sequence) or isinstance(data, str | bytes):
-            raise OptionsError("rules must be a list of rules, each a mapping with match and action")
+            place = locate(where) if locate else "rules"
+            raise OptionsError(f"{place}: must be a list of rules, each a mapping with match and action")
         rules: list[Rule] = []
         problems: list[Problem] = []
         names: dict[str, int] = {}
@@ -142,22 +143,23 @@ class RuleBook:
             self._sources[source] = given
             self._renew()
 
-    def provide_from(self, source: str, reader: Reader) -> None:
+    def provide_from(self, source: str, reader: Reader) -> OptionsError | None:
         """Let *reader* give the rules of *source*, now and whenever there are other types of action.
 
-        If it raises OptionsError now, the rules stay as they are until it does not; `check` says why.
+        If it raises OptionsError, which is returned, the rules stay as they are until it does not.
         """
         self._readers[source] = reader
-        self._read_again(source)
+        return self._read_again(source)
 
-    def _read_again(self, source: str) -> None:
+    def _read_again(self, source: str) -> OptionsError | None:
         try:
             rules = list(self._readers[source]())
         except OptionsError as problem:
             self._unread[source] = problem
-        else:
-            self._unread.pop(source, None)
-            self.provide(source, rules)
+            return problem
+        self._unread.pop(source, None)
+        self.provide(source, rules)
+        return None
 
     def add(self, rule: Rule | Mapping[str, Any]) -> Rule:
         """Add one rule, before all others. Raises OptionsError if it is data and wrong."""

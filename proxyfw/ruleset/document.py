@@ -14,6 +14,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.util import load_yaml_guess_indent
 
 from proxyfw.exceptions import OptionsError
 from proxyfw.ruleset.book import RuleBook
@@ -88,7 +89,11 @@ class RuleFile:
     def save(self) -> None:
         """Write the file as it is now, in one step, comments and order kept. Raises OptionsError."""
         stream = StringIO()
-        _yaml().dump(self._data, stream)
+        yaml = _yaml()
+        _, indent, offset = load_yaml_guess_indent(self.text)
+        if indent:
+            yaml.indent(mapping=2, sequence=indent, offset=offset or 0)
+        yaml.dump(self._data, stream)
         try:
             with tempfile.NamedTemporaryFile(
                 "w", encoding="utf-8", dir=self.path.parent, prefix=f".{self.path.name}.", delete=False

@@ -48,11 +48,17 @@ OPTIONS = Options()
 OPTIONS.add_option("view_filter", str | None, None, "")
 
 
+class Owner:
+    """Has the option that says what is shown."""
+
+    options = OPTIONS
+
+
 @pytest.fixture
 def commands() -> CommandManager:
     marked, live = http_flow("http://a/1", marked="x", id="1"), http_flow("http://b/2", id="2", live=True)
     held, raw = http_flow("http://c/3", 404, id="3", intercepted=True), tcp_flow(id="4")
-    commands = CommandManager(OPTIONS)
+    commands = CommandManager(Owner())  # type: ignore[arg-type]  # it needs no more of one
     commands.collect(Show())
     commands.add_flow_source(Shelf(live, held))
     commands.add_flow_source(Shelf(marked, live, raw), "shelf")

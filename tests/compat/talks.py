@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from proxyfw.protocol.websocket import Event, Fragment, WebSocketCodec
 from proxyfw.testing import End, Origin, World, world
 
 SCRIPTS = Path(__file__).parent / "scripts"
@@ -54,6 +55,26 @@ class Talk:
     def close(self) -> None:
         for task in self._serving:
             task.cancel()
+
+
+class WebSocketEnd:
+    """One end that speaks WebSocket."""
+
+    def __init__(self, end: End, client: bool) -> None:
+        self._end = end
+        self._codec = WebSocketCodec(client, None)
+        self._events: list[Event] = []
+
+    def text(self, *texts: str) -> None:
+        self._end.write(self._codec.send(*[Fragment(text.encode(), True) for text in texts]))
+
+    async def data(self) -> bytes:
+        """The content of the next message."""
+        while not self._events:
+            self._events += self._codec.receive(await self._end.until(bool))
+        event = self._events.pop(0)
+        assert isinstance(event, Fragment), event
+        return event.data
 
 
 @asynccontextmanager

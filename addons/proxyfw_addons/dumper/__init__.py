@@ -6,7 +6,6 @@ still, or is gone, holds nobody up. Nothing is formatted while the option ``flow
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Set
 
 from proxyfw import ctx, hookimpl
@@ -14,8 +13,11 @@ from proxyfw.addonmanager import Loader
 from proxyfw.exceptions import FilterError, OptionsError
 from proxyfw.flow import Flow
 from proxyfw.http import HTTPFlow
+from proxyfw.options import Options
 
+from .bodies import WHOLE, Bodies
 from .detail import details
+from .in_order import Place
 from .look import DIM, PLAIN, Look
 from .summary import line
 from .terminal import Screen
@@ -25,6 +27,8 @@ _INDENT = "    "
 
 screen = Screen()
 """One a process, as there is one standard output; several proxies may print on it."""
+
+place = Place(screen.settle)
 
 
 def load(loader: Loader) -> None:
@@ -36,6 +40,9 @@ def load(loader: Loader) -> None:
     )  # fmt: skip
     loader.add_option(
         "content_view_lines_cutoff", int, 512, "Lines of a body that are printed, unless it is wanted whole."
+    )
+    loader.add_option(
+        "dumper_default_contentview", str, "auto", "The content view for bodies; auto: the one that suits."
     )
     loader.add_option("dumper_filter", str | None, None, "Which flows are printed: a filter; unset: all.")
 
@@ -51,6 +58,11 @@ def configure(updated: Set[str]) -> None:
             raise OptionsError(f"option dumper_filter: {problem}") from None
 
 
+def running() -> None:
+    """See that what others print comes in its place among the flows."""
+    place.take()
+
+
 @hookimpl(trylast=True)
 def flow_end(flow: Flow) -> None:
     """Print the flow: after every other addon, so that it is what was sent."""
@@ -61,7 +73,7 @@ def flow_end(flow: Flow) -> None:
     if detail == ONE_LINE:
         screen.put(line(flow, screen.look()) + "\n")
     else:
-        lines = with_details(flow, detail, options.content_view_lines_cutoff, screen.look())
+        lines = with_details(flow, wanted_bodies(options), screen.look())
         screen.put("\n".join(lines) + "\n")
 
 
@@ -74,6 +86,7 @@ def _fits(wanted: str, flow: Flow) -> bool:
 def done() -> None:
     """See that all is printed, if the terminal lets us."""
     screen.drain(0.3)
+    place.leave()
 
 
 def is_open_tunnel(flow: Flow) -> bool:
@@ -83,10 +96,17 @@ def is_open_tunnel(flow: Flow) -> bool:
     return flow.response is not None and 200 <= flow.response.status_code < 300
 
 
-def with_details(flow: Flow, detail: int, cutoff: int, look: Look = PLAIN) -> Iterator[str]:
+def wanted_bodies(options: Options) -> Bodies | None:
+    """How bodies are to be shown, if at all."""
+    if options.flow_detail == HEADERS:
+        return None
+    limit = options.content_view_lines_cutoff if options.flow_detail == CUT_BODIES else WHOLE
+    return Bodies(ctx.master.addons.contentviews, limit, options.dumper_default_contentview)
+
+
+def with_details(flow: Flow, bodies: Bodies | None, look: Look = PLAIN) -> Iterator[str]:
     """The lines to print of *flow* where more than one is wanted."""
     yield line(flow, look._replace(width=None))
-    bodies = None if detail == HEADERS else cutoff if detail == CUT_BODIES else sys.maxsize
     for mark, text in details(flow, bodies):
         yield f"{_INDENT}{look.paint(mark, DIM)} {text}".rstrip(" ") if mark else ""
     yield ""

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-DIM, BOLD, RED, GREEN, YELLOW, CYAN = "2", "1", "31", "32", "33", "36"
+from proxyfw.contentviews import printable
 
-_ESCAPES = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
-_ESCAPES |= {ord("\n"): "\\n", ord("\r"): "\\r", ord("\t"): "\\t"}
-# Marks that turn the direction of writing, and the separators that some terminals break lines at.
-_DIRECTIONS = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
-_ESCAPES |= {code: f"\\u{code:04x}" for code in (*_DIRECTIONS, 0x2028, 0x2029)}
+DIM, BOLD, RED, GREEN, YELLOW, CYAN = "2", "1", "31", "32", "33", "36"
 
 
 class Look(NamedTuple):
@@ -29,7 +25,7 @@ PLAIN = Look()
 
 def escape(text: str) -> str:
     """*text* on one line, with everything that could steer a terminal made visible."""
-    return text if text.isprintable() else text.translate(_ESCAPES)
+    return text if text.isprintable() else printable(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def duration(seconds: float) -> str:

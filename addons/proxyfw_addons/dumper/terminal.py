@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import select
 import shutil
-import sys
 import threading
 from typing import TextIO
 
 from proxyfw.log import in_one_piece, is_terminal, wants_colour
 
+from .in_order import bare
 from .look import Look, count
 
 PAUSE = 0.05
@@ -39,9 +39,9 @@ class Screen:
 
     def look(self) -> Look:
         """How to write to it now."""
-        if sys.stdout is not self._examined:
-            self._examined = sys.stdout
-            self._colour, self._terminal = wants_colour(sys.stdout), is_terminal(sys.stdout)
+        if (out := bare()) is not self._examined:
+            self._examined = out
+            self._colour, self._terminal = wants_colour(out), is_terminal(out)
         return Look(self._colour, shutil.get_terminal_size().columns if self._terminal else None)
 
     def put(self, text: str) -> None:
@@ -60,6 +60,14 @@ class Screen:
                 self._idle = False
                 self._changed.notify()
 
+    def settle(self, timeout: float = 0.3) -> None:
+        """Wait until what was put so far is printed, but not longer than *timeout* seconds."""
+        if not self._size:
+            return
+        with self._changed:
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: not self._size, timeout)
+
     def drain(self, timeout: float) -> None:
         """Wait until all is printed, but not longer than *timeout* seconds; the thread ends then."""
         with self._changed:
@@ -71,9 +79,10 @@ class Screen:
 
     def _work(self) -> None:
         while text := self._take():
-            write(sys.stdout, text)
+            write(bare(), text)
             with self._changed:
                 self._size -= len(text)
+                self._changed.notify_all()
                 if not self._closing:
                     self._changed.wait(PAUSE)
 
