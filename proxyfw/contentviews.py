@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from proxyfw import ctx
 from proxyfw.exceptions import AddonError
@@ -18,6 +18,7 @@ from proxyfw.viewing.adapted import adapted, format_dict, format_pairs, format_t
 from proxyfw.viewing.attempt import Attempt, ContentviewResult, Entry
 from proxyfw.viewing.interface import (
     RAW,
+    AnyMessage,
     Contentview,
     Metadata,
     Raw,
@@ -30,10 +31,8 @@ from proxyfw.viewing.interface import (
 )
 from proxyfw.viewing.safety import printable
 
-if TYPE_CHECKING:
-    from proxyfw.viewing.interface import AnyMessage
-
 __all__ = [
+    "AnyMessage",
     "Contentview",
     "ContentviewRegistry",
     "ContentviewResult",

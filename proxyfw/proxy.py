@@ -42,7 +42,7 @@ from .script import ScriptLoader
 
 log = logging.getLogger("proxyfw")
 
-DEFAULT_ADDONS = ("access", "flows", "options", "replay", "inject", "intercept", "rules")
+DEFAULT_ADDONS = ("access", "contentviews", "flows", "options", "replay", "inject", "intercept", "rules")
 """Built-in addons that every proxy has unless it is told otherwise, by entry point name."""
 
 

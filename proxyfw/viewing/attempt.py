@@ -100,7 +100,9 @@ class Attempt:
         if not isinstance(text, str):
             raise TypeError(f"prettify() returned {type(text).__name__}, not str")
         syntax = str(getattr(view, "syntax_highlight", "none"))
-        return ContentviewResult(printable(text), syntax, name, "; ".join(self._notes), len(self._data))
+        return ContentviewResult(
+            printable(text.replace("\r\n", "\n")), syntax, name, "; ".join(self._notes), len(self._data)
+        )
 
     def _raw(self) -> ContentviewResult:
         return self._result(Raw(), RAW)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Union
 
 from proxyfw.flow import Flow
 from proxyfw.http import Message
@@ -17,14 +17,13 @@ if TYPE_CHECKING:
     from proxyfw.udp import UDPMessage
     from proxyfw.websocket import WebSocketMessage
 
-    AnyMessage = Message | TCPMessage | UDPMessage | WebSocketMessage | DNSMessage
-
 RAW = "raw"
 LIMIT = 1024**2
 """Bytes of data that a view is given unless its `Contentview.limit` says otherwise."""
 _LONG_LINE = 4 * 80
 """Bytes that are enough for a line where only some lines are shown."""
 
+AnyMessage = Union[Message, "TCPMessage", "UDPMessage", "WebSocketMessage", "DNSMessage"]
 SyntaxHighlight = str
 """What the text is, for those who colour it: css, javascript, json, xml, yaml, none or error."""
 TViewLine = list[tuple[str, str]]
@@ -144,7 +143,7 @@ def data_of(message: AnyMessage) -> tuple[bytes | None, str]:
     except ValueError as undecodable:
         data, problem = message.raw_content, one_line(str(undecodable))
     if data is None:
-        return None, "not kept: it was streamed"
+        return None, "streamed, not kept"
     return data, problem
 
 

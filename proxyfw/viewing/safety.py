@@ -13,8 +13,6 @@ _UNSAFE = re.compile(
 
 def printable(text: str) -> str:
     """*text* with everything that could steer a terminal made visible; line ends and tabs stay."""
-    if "\r" in text:
-        text = text.replace("\r\n", "\n")
     return _UNSAFE.sub(_escaped, text)
 
 

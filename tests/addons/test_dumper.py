@@ -28,7 +28,8 @@ from proxyfw.testing import (
     websocket_flow,
 )
 from proxyfw.udp import UDPFlow, UDPMessage
-from proxyfw_addons.dumper import detail, summary, terminal
+from proxyfw_addons.contentviews import ContentViews
+from proxyfw_addons.dumper import bodies, summary, terminal
 from proxyfw_addons.dumper.look import Look, duration, escape
 from proxyfw_addons.dumper.terminal import Screen
 
@@ -96,7 +97,7 @@ def answered(response: Response | int | None = 200, request: Request | str = URL
 
 
 async def dump(*happened: Flow, **options: Any) -> None:
-    with addon_test_context(dumper, **options) as context:
+    with addon_test_context(ContentViews(), dumper, **options) as context:
         for flow in happened:
             await context.cycle(flow)
 
@@ -287,7 +288,7 @@ async def test_detail_3_shows_bodies_in_part(printed: Callable[[], str]) -> None
     assert lines[5:9] == ["    > X-Twice: 2", "    >", "    > a=1", "    > b=2"]
     dump_lines = [line for line in lines if line.startswith("    < 0000")]
     assert dump_lines[0] == f"    < 00000000  {'00 ff ' * 8} {'.' * 16}"
-    assert len(dump_lines) == detail.DUMP_LINES
+    assert len(dump_lines) == bodies.DUMP_LINES
     assert lines[-2] == "    < (cut here: the whole is 600b, flow_detail 4 shows it)"
 
 
@@ -301,34 +302,70 @@ async def test_text_is_cut_at_so_many_lines(printed: Callable[[], str]) -> None:
     await dump(flow, flow_detail=3, content_view_lines_cutoff=4)
     assert printed().splitlines()[-3:] == [
         "    < line 3",
-        "    < (cut here: the whole is 63 characters, flow_detail 4 shows it)",
+        "    < (cut here: the whole is 63b, flow_detail 4 shows it)",
         "",
     ]
 
 
+def body(response: Response, limit: int) -> list[str]:
+    with addon_test_context() as context:
+        return bodies.Bodies(context.addons.contentviews, limit).lines(response)
+
+
 def test_a_long_line_is_cut_too() -> None:
-    lines = detail.body(Response.make(200, "x" * 1000), 3)
-    assert lines == ["x" * 240, "(cut here: the whole is 1000 characters, flow_detail 4 shows it)"]
+    lines = body(Response.make(200, "x" * 1000), 3)
+    assert lines == ["x" * 240, "(cut here: the whole is 1000b, flow_detail 4 shows it)"]
 
 
 def test_compressed_bodies_are_shown_decoded() -> None:
     response = Response.make(200, b"in clear", {"Content-Encoding": "gzip"})
-    assert detail.body(response, 10) == ["in clear"]
+    assert body(response, 10) == ["in clear"]
 
 
 def test_a_body_that_is_not_what_it_claims_is_shown_as_it_is() -> None:
     response = Response.make(200, b"in clear")
     response.headers["content-encoding"] = "gzip"
     response.headers["content-type"] = "text/plain; charset=nonsense"
-    assert detail.body(response, 10) == ["in clear"]
+    problem, *shown = body(response, 10)
+    assert problem.startswith("(body is not valid gzip: ")
+    assert shown == ["in clear"]
 
 
 def test_missing_bodies_are_said_to_be_missing() -> None:
     response = Response.make(200, b"beginning")
     response.truncated = True
-    assert detail.body(response, 10)[-1].startswith("(the record of this body ends here")
+    assert body(response, 10)[-1].startswith("(the record of this body ends here")
     response.raw_content = None
-    assert detail.body(response, 10) == ["(streamed, not kept)"]
+    assert body(response, 10) == ["(streamed, not kept)"]
+
+
+async def test_bodies_are_laid_out(printed: Callable[[], str]) -> None:
+    """mitmproxy 5.6, flow_detail 3: pretty-printed; also with a view that is asked for."""
+    flow = answered(Response.make(200, b'{"a":[1]}', {"content-type": "application/json"}))
+    await dump(flow, flow_detail=3)
+    await dump(flow, flow_detail=3, dumper_default_contentview="raw")
+    await dump(flow, flow_detail=3, dumper_default_contentview="jso")
+    shown = printed().splitlines()
+    assert shown[7:12] == ["    < {", '    <   "a": [', "    <     1", "    <   ]", "    < }"]
+    assert '    < {"a":[1]}' in shown
+    assert "    < (there is no content view 'jso'; did you mean json?)" in shown
+
+
+async def test_queries_and_answers_of_dns_are_shown(printed: Callable[[], str]) -> None:
+    flow = DNSFlow(client_connection(), server_connection(("127.0.0.1", 53)))
+    flow.request = DNSMessage(START, 7, True, questions=[Question("example.com")])
+    flow.response = flow.request.succeed([ResourceRecord.A("example.com", IPv4Address("192.0.2.1"))])
+    await dump(flow, flow_detail=3)
+    assert "    > example.com IN A" in printed()
+    assert "    < example.com 60 IN A 192.0.2.1" in printed()
+
+
+async def test_a_view_that_fails_costs_one_line(printed: Callable[[], str]) -> None:
+    await dump(answered(Response.make(200, b'{"a":', {"content-type": "application/json"})), flow_detail=3)
+    assert printed().splitlines()[7:9] == [
+        "    < (json: Expecting value: line 1 column 6 (char 5))",
+        '    < {"a":',
+    ]
 
 
 async def test_trailers_and_messages_are_shown(printed: Callable[[], str]) -> None:
@@ -411,7 +448,7 @@ def test_bytes_that_are_no_text_are_printed_as_escapes() -> None:
     read, write = os.pipe()
     with os.fdopen(read, "rb") as reader, os.fdopen(write, "w", encoding="ascii") as writer:
         terminal.write(writer, rest_of(answered(200, request)))
-        assert reader.read1().startswith(b"GET http://example.com/\\udcff\\udcfe ->")
+        assert reader.read1().startswith(b"GET http://example.com/\\xff\\xfe ->")
 
 
 # Colours and width
