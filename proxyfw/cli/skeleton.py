@@ -58,7 +58,8 @@ def check(name: str) -> None:
         raise AddonError(f"{name!r} cannot be the name of an addon: the word belongs to Python")
     if name in installed():
         raise AddonError(f"{name!r} cannot be the name of an addon: one of this name is installed")
-    if module in sys.stdlib_module_names or find_spec(module) is not None:
+    found = find_spec(module)
+    if module in sys.stdlib_module_names or (found and found.origin):  # a mere folder has no origin
         raise AddonError(f"{name!r} cannot be the name of an addon: there is a module {module} already")
 
 
