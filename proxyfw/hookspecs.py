@@ -159,7 +159,8 @@ def client_disconnected(client: Client) -> None:
 def server_connect(data: ServerConnectionHookData) -> None:
     """A server is about to be dialled: change ``data.server.address`` or ``.via``. May be async.
 
-    ``data.addresses = [("192.0.2.7", 443)]`` resolves its name in your own way, for this connection.
+    ``data.addresses = [("192.0.2.7", 443)]`` resolves its name in your own way, for this connection, which
+    may serve many requests: call ``ctx.proxy.renew_connections(host)`` when your mind has changed.
     Set ``data.server.error`` to refuse; then ``server_connect_error`` follows.
     """
 

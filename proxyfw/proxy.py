@@ -148,6 +148,20 @@ class Proxy:
         await self._server.replay(again, modes, recorded)
         return again
 
+    def renew_connections(self, *hosts: str) -> None:
+        """Make new connections to *hosts*, or to all if none is named, for requests that begin from now on.
+
+        For addons whose ``server_connect`` would choose otherwise than it has for those that are kept in the
+        pool. What is under way on those is completed, and a tunnel of raw bytes stays where it leads.
+        """
+        if self._server:
+            self._server.pool.renew(hosts)
+
+    async def resolve(self, host: str) -> list[str]:
+        """The IP addresses of *host*, if no addon names others in ``server_connect``. Raises ConnectError."""
+        found = await self._network.resolve(host, 0)
+        return [address for address, _ in found]
+
     # Its life
 
     async def __aenter__(self) -> Self:

@@ -168,6 +168,12 @@ class Multiplex:
         if self._shared.get(connection.key) is connection:
             del self._shared[connection.key]
 
+    def wind_up(self, is_outdated: Callable[[Key], bool]) -> None:
+        """Have connections with such keys end when they have done what is under way."""
+        for key, connection in list(self._shared.items()):
+            if is_outdated(key):
+                connection.wind_up()
+
     def close(self) -> None:
         for connection in list(self._shared.values()):
             connection.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _MAX_IDLE_PER_HOST = 64
 _MOST_DIALS = 4
+_MOST_RENEWED = 4096
+"""Hosts of which it is remembered when their connections were to be made anew."""
 _NO_COMMON_VERSION = "no_application_protocol"
 """What an origin says that speaks nothing of what it was offered. RFC 7301 section 3.2."""
 _BOUND_TO_CONNECTION = (b"ntlm", b"negotiate")
@@ -42,11 +44,14 @@ class Pool:
 
     def __init__(self, house: House) -> None:
         self._house = house
-        self._idle: dict[Hashable, list[OriginPeer]] = {}
+        self._idle: dict[Key, list[OriginPeer]] = {}
         self._binds = False
         """There have been clients with connections of their own, because of how they have logged in."""
         self._multiplex = Multiplex(house, disconnected)
         self._ahead: dict[tuple[Client, Address | None], tuple[Server, Wire]] = {}
+        self._renewals = 0
+        self._renewed: dict[str, int] = {}
+        self._all_renewed = 0
 
     async def open(self, flow: HTTPFlow, *, fresh: bool = False) -> OriginPeer | OriginStream:
         """A connection to where *flow* is addressed, or a part of one. Raises ConnectionProblem."""
@@ -61,7 +66,7 @@ class Pool:
         server.tls = request.scheme_bytes == b"https"
         server.sni = (server.sni or request.host) if server.tls else None
         contexts = self._house.origin_contexts if server.tls else None  # others since the options changed
-        key: Key = (contexts, *address, server.sni)
+        key: Key = (self._age(request.host), contexts, *address, server.sni)
         tunnel = server.tls or tuple(server.alpn_offers) == CLEARTEXT
         if via := server.via:
             tunnel = tunnel or "upgrade" in request.headers
@@ -190,7 +195,7 @@ class Pool:
         bound = self._take((*key, client)) if self._binds else None
         return bound or self._take(key)
 
-    def _take(self, key: Hashable) -> OriginPeer | None:
+    def _take(self, key: Key) -> OriginPeer | None:
         idle = self._idle.get(key)
         while idle:
             peer = idle.pop()
@@ -206,7 +211,32 @@ class Pool:
         peer.key = (*peer.key, client)
         self._binds = True
 
+    def renew(self, hosts: Sequence[str]) -> None:
+        """Have no request that begins from now on use a connection to *hosts*, or to any, made before."""
+        self._renewals += 1
+        if not hosts or len(self._renewed) >= _MOST_RENEWED:
+            self._renewed.clear()
+            self._all_renewed = self._renewals
+        self._renewed.update(dict.fromkeys(hosts, self._renewals))
+        for key in [key for key in self._idle if self._is_outdated(key)]:
+            for peer in list(self._idle[key]):
+                peer.close()
+        self._multiplex.wind_up(self._is_outdated)
+        for client, address in list(self._ahead):
+            if address and (not hosts or address[0] in hosts):
+                self.abandon(client, self._ahead[client, address][0])
+
+    def _age(self, host: str) -> int:
+        return self._renewed.get(host, self._all_renewed)
+
+    def _is_outdated(self, key: Key) -> bool:
+        age, _, host = key[:3]
+        return age != self._age(str(host))
+
     def keep(self, peer: OriginPeer) -> None:
+        if self._is_outdated(peer.key):
+            peer.close()
+            return
         idle = self._idle.get(peer.key)
         if idle is None:
             idle = self._idle[peer.key] = []
@@ -245,9 +275,9 @@ class OriginPeer(Peer):
     __slots__ = ("_client", "_house", "_pool", "_uses", "flow", "key", "server")
 
     def __init__(
-        self, wire: Wire, house: House, pool: Pool, key: tuple[Hashable, ...], server: Server, client: Client
+        self, wire: Wire, house: House, pool: Pool, key: Key, server: Server, client: Client
     ) -> None:
-        self.key: tuple[Hashable, ...] = key
+        self.key = key
         self.server = server
         self._client = client
         self._house = house
