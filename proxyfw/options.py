@@ -43,19 +43,13 @@ class Snapshot:
     Sequences are tuples; nested data is tuples and read-only mappings.
     """
 
-    __slots__ = ("_values",)
-    _values: dict[str, Any]
-
     def __init__(self, values: Mapping[str, Any]) -> None:
-        object.__setattr__(self, "_values", dict(values))
+        self.__dict__.update(values)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        try:
-            return self._values[name]
-        except KeyError:
-            raise unknown(name, self._values) from None
+        raise unknown(name, self.__dict__)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a snapshot cannot be changed: set {name} of the options themselves")

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 _DEEPEST = 64
+_FROZEN = (tuple, MappingProxyType)
 
 
 def freeze(value: object, path: str = "", depth: int = 0) -> Any:
@@ -39,7 +40,7 @@ def freeze(value: object, path: str = "", depth: int = 0) -> Any:
 def thaw(value: object) -> Any:
     """*value*, which `freeze` returned, as dicts and lists of the reader's own."""
     if isinstance(value, tuple):
-        return [thaw(item) for item in value]
+        return [thaw(item) if isinstance(item, _FROZEN) else item for item in value]
     if isinstance(value, MappingProxyType):
         return {key: thaw(item) for key, item in value.items()}
     return value
