@@ -11,7 +11,7 @@ from proxyfw.exceptions import ProtocolError
 from proxyfw.http import Headers, Message, Request, Response
 from proxyfw.model.status import reason as reason_phrase
 from proxyfw.protocol.events import END, Data, Event, RawHeaders, RequestHead, ResponseHead, Trailers
-from proxyfw.protocol.fields import KnownFields, notable
+from proxyfw.protocol.fields import Block, KnownFields, notable
 from proxyfw.protocol.http1_head import has_token
 from proxyfw.protocol.permessage_deflate import understood
 
@@ -172,7 +172,7 @@ def _end_to_end(
         return _kept(fields, found, stoppers, upgrade)
     derived, way = fields.block.derived, (stoppers, upgrade)
     if (kept := derived.get(way)) is None:
-        kept = derived[way] = KnownFields(_kept(fields, found, stoppers, upgrade))
+        kept = derived[way] = KnownFields.of(Block(_kept(fields, found, stoppers, upgrade)))
     return kept
 
 

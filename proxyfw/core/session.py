@@ -199,7 +199,7 @@ class Session:
                         return
                 elif codec.asks_for_upgrade and await self._upgrade(peer, head, route):
                     return  # it goes on in HTTP/2
-                elif await self._exchange(peer, head, route):
+                elif await self._tell(self._new_exchange(peer, head, route, self._task), peer):
                     return
             except ProtocolError as e:
                 log.info("%s: bad request: %s", self.client, e)
@@ -244,10 +244,6 @@ class Session:
         if self._stopping:
             self._parallel.stop()
         await self._parallel.run()
-
-    async def _exchange(self, peer: Peer, head: RequestHead, route: Route | None) -> bool:
-        """Answer one request; True if the connection speaks something else from now on."""
-        return await self._tell(self._new_exchange(peer, head, route, self._task), peer)
 
     async def _tell(self, exchange: Exchange, client: Peer | Http2Stream) -> bool:
         """The story of *exchange*, and of what follows it; whether something did."""

@@ -85,8 +85,8 @@ class Peer:
     """One HTTP/1 connection, either role; a `Stream` and a `proxyfw.net.wire.Receiver`."""
 
     __slots__ = (
-        "_draining", "_inbox", "_inbox_size", "_partial", "_patience", "_paused", "_waiter", "_watch",
-        "busy", "codec", "deadline", "gone", "on_gone", "wire",
+        "_draining", "_inbox", "_inbox_size", "_now", "_partial", "_patience", "_paused", "_usual", "_waiter",
+        "_watch", "busy", "codec", "deadline", "gone", "on_gone", "wire",
     )  # fmt: skip
 
     def __init__(self, wire: Wire, codec: Codec, watch: Watch, patience: Patience) -> None:
@@ -104,6 +104,8 @@ class Peer:
         self._waiter: asyncio.Future[None] | None = None
         self._draining: asyncio.Future[None] | None = None
         self._patience = patience
+        self._usual = patience.idle
+        self._now = watch.loop.time
         self._watch = watch
         self.touch()
         watch.add(self)
@@ -189,7 +191,7 @@ class Peer:
 
     def touch(self, patience: float | None = None) -> None:
         """Something happened: count its silence from now on. *patience*: seconds, if not the usual."""
-        self.deadline = self._watch.loop.time() + (patience or self._patience.idle)
+        self.deadline = self._now() + (patience or self._usual)
 
     @property
     def wants_continue(self) -> bool:

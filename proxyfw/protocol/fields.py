@@ -22,13 +22,16 @@ _ordinary: set[bytes] = set()
 class Block:
     """Fields that nobody changes, and what has been found out about them: once, however often they come."""
 
-    __slots__ = ("_text", "derived", "fields", "framing", "notable")
+    __slots__ = ("_text", "derived", "fields", "framing", "notable", "outgoing")
 
     def __init__(self, fields: RawHeaders) -> None:
+        """*fields*: names and values that may stand in a head, in a list that nobody changes."""
         self.fields = fields
         self.notable = _notable(fields)
         self.framing: tuple[bytes, tuple[int, bool, bool, bool]] | None = None
         """What `proxyfw.protocol.http1` makes of them, for a version of HTTP."""
+        self.outgoing: tuple[dict[bytes, bytes], int, bytes] | None = None
+        """What they mean when they are sent: `notable`, the length that they declare, `text`."""
         self.derived: dict[object, KnownFields] = {}
         """What others have made of these fields, by what they have done; not to be changed either."""
         self._text: bytes | None = None
@@ -42,20 +45,17 @@ class Block:
 
 
 class KnownFields(list[tuple[bytes, bytes]]):
-    """Fields as they were read: while nobody changes the list, they need not be looked at again.
-
-    *fields*: names and values that may stand in a head, in a list that nobody changes.
-    """
+    """Fields as they were read: while nobody changes the list, they need not be looked at again."""
 
     __slots__ = ("block",)
+    block: Block
 
-    def __init__(self, fields: RawHeaders, block: Block | None = None) -> None:
-        super().__init__(fields)
-        self.block = block or Block(fields)
-
-    def again(self) -> KnownFields:
-        """The same fields, as they were read once more."""
-        return KnownFields(self.block.fields, self.block)
+    @classmethod
+    def of(cls, block: Block) -> KnownFields:
+        """The fields of *block*, in a list of their own."""
+        fields = cls(block.fields)
+        fields.block = block
+        return fields
 
     @property
     def unchanged(self) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from proxyfw.exceptions import LocalProtocolError, ProtocolError
 from proxyfw.model.own_code import own_code
 from proxyfw.protocol.events import END, Data, Event, Informational, RawHeaders, RequestHead, ResponseHead
-from proxyfw.protocol.fields import Block, notable
+from proxyfw.protocol.fields import Block
 from proxyfw.protocol.http1_buffer import HeadBuffer
 from proxyfw.protocol.http1_codec import Codec
 from proxyfw.protocol.http1_engine import NewEngine
@@ -104,7 +104,7 @@ class ServerCodec(Codec):
         super()._read_body(data, events)
 
     def _send_head(self, event: Event, rest: Sequence[Event], out: list[bytes]) -> None:
-        if not isinstance(event, (ResponseHead, Informational)):
+        if type(event) is not ResponseHead and type(event) is not Informational:
             raise LocalProtocolError(f"a server cannot send {type(event).__name__} over HTTP/1")
         if not is_text(event.reason):
             raise LocalProtocolError(f"reason phrase has a control character: {quote(event.reason)}")
@@ -142,9 +142,7 @@ class ServerCodec(Codec):
             raise LocalProtocolError(f"status {event.status} of a response is out of range")
         if self._writing != "head":
             raise LocalProtocolError("events out of order for HTTP/1: a second response")
-        known = notable(event.headers)
-        length = self._declared_length(known)
-        fields = write_fields(event.headers)
+        known, length, fields = self._described(event.headers)
         if self._method == b"CONNECT" and event.status < 300:
             self._give_up()
             _write_head(event, _without_framing(event.headers), out)
@@ -292,9 +290,7 @@ class ClientCodec(Codec):
         if not is_token(event.method):
             raise LocalProtocolError(f"request method {quote(event.method)} is not allowed")
         target = self._target(event)
-        known = notable(event.headers)
-        fields = write_fields(event.headers)
-        length = self._declared_length(known)
+        known, length, fields = self._described(event.headers)
         self._check_whole(length, rest)
         if length == UNDECLARED:
             length = 0

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from proxyfw.exceptions import ProtocolError
-from proxyfw.protocol.fields import KnownFields
+from proxyfw.protocol.fields import Block, KnownFields
 from proxyfw.protocol.http1_head import parse_fields, quote
 
 _ILLEGAL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|(?<!\r)\n|\r(?!\n|\Z)")
@@ -33,9 +33,9 @@ class HeadBuffer(Generic[Line]):
         "_parse_line",
         "_prefix",
         "_previous_block",
-        "_previous_fields",
         "_previous_head",
         "_previous_line",
+        "_previous_lines",
         "_searched",
         "_skip",
         "max_size",
@@ -50,8 +50,8 @@ class HeadBuffer(Generic[Line]):
         self._skip = skip_empty_lines
         # Who keeps a connection tends to repeat what it says on it.
         self._previous_head: bytes | None = None
-        self._previous_block = b""
-        self._previous_fields = KnownFields([])
+        self._previous_lines = b""
+        self._previous_block = Block([])
         self._start_over()
 
     def __len__(self) -> int:
@@ -92,16 +92,16 @@ class HeadBuffer(Generic[Line]):
             self._read(head, source)
         if self._held or self._empty_lines:
             self._start_over()
-        return self._previous_line, self._previous_fields.again(), rest
+        return self._previous_line, KnownFields.of(self._previous_block), rest
 
     def _read(self, head: bytes, source: bytes | bytearray) -> None:
         line_end = head.index(b"\r\n")
         if line_end > self.max_size // 2:
             self._check_beginning(source)
-        line, block = self._parse_line(head[:line_end]), head[line_end + 2 :]
-        if block != self._previous_block:
-            self._previous_fields = KnownFields(parse_fields(block))
-            self._previous_block = block
+        line, lines = self._parse_line(head[:line_end]), head[line_end + 2 :]
+        if lines != self._previous_lines:
+            self._previous_block = Block(parse_fields(lines))
+            self._previous_lines = lines
         self._previous_line, self._previous_head = line, head
 
     def _skip_empty_lines(self, source: bytes | bytearray) -> bytes | bytearray:

@@ -12,6 +12,7 @@ from typing import ClassVar, Literal
 
 from proxyfw.exceptions import LocalProtocolError, ProtocolError
 from proxyfw.protocol.events import END, Data, End, Event, RawHeaders, Trailers
+from proxyfw.protocol.fields import KnownFields, notable
 from proxyfw.protocol.http1_chunks import ChunkGate
 from proxyfw.protocol.http1_engine import BadChunk, Engine, NewEngine, engine_named
 from proxyfw.protocol.http1_head import (
@@ -80,7 +81,8 @@ class Codec(ABC):
     @property
     def reusable(self) -> bool:
         """This cycle is complete both ways, nobody asked to close, and another may follow."""
-        return self._reading == "done" and self._writing == "done" and not self.closing and self._may_follow()
+        over = self._reading == "done" and self._writing == "done"
+        return over and not self._closing and self._failure is None and self._may_follow()
 
     @property
     def closing(self) -> bool:
@@ -152,6 +154,12 @@ class Codec(ABC):
 
     def _start_body(self, length: int, old: bool, rest: bytes, events: list[Event]) -> None:
         """Begin a body of *length*; *old*: its head is of HTTP/1.0, *rest*: what followed it."""
+        if 0 <= length <= len(rest) and not self._engine.frames_lengths:
+            if length:
+                events.append(Data(rest if length == len(rest) else rest[:length]))
+            self._expected = self._received = length
+            self._finish_reading(events, rest[length:])
+            return
         self._engine.expect(length, old)
         self._reading = "body"
         self._expected = length
@@ -182,7 +190,8 @@ class Codec(ABC):
             events.append(Trailers(self._gate.trailers))
         events.append(END)
         self._reading = "done"
-        self._backlog[:0] = rest
+        if rest:
+            self._backlog[:0] = rest
 
     def _end_of_input(self, events: list[Event]) -> None:
         self._eof = True
@@ -214,8 +223,25 @@ class Codec(ABC):
             elif type(event) is Trailers:
                 self._trailers = self._sendable_trailers(event)
             else:
-                self._send_head(event, events[position + 1 :], out)
+                rest = events[position + 1 :]
+                self._send_head(event, rest, out)
+                if rest and self._is_whole(rest):
+                    self._writing = "done"
+                    if len(rest) > 1:
+                        out.append(rest[0].data)  # type: ignore[union-attr]  # it is Data
+                    break
         return b"".join(out)
+
+    def _is_whole(self, rest: Sequence[Event]) -> bool:
+        """Whether *rest* is all that follows a head, and goes out as it is; its size has been checked."""
+        if (
+            rest[-1] is not END
+            or self._writing != "body"
+            or self._declared < 0
+            or self._engine.frames_lengths
+        ):
+            return False
+        return len(rest) == 1 or (len(rest) == 2 and type(rest[0]) is Data)
 
     def _send_data(self, data: bytes, out: list[bytes]) -> None:
         if self._writing == "no body":
@@ -243,6 +269,19 @@ class Codec(ABC):
 
     def _wrong_length(self, declared: int, found: str) -> LocalProtocolError:
         return LocalProtocolError(f"the head declares a body of {declared} bytes, but it has {found}")
+
+    def _described(self, headers: RawHeaders) -> tuple[dict[bytes, bytes], int, bytes]:
+        """The notable ones of *headers* to be sent, the length that they declare, and all of them as lines.
+
+        Raises LocalProtocolError.
+        """
+        if type(headers) is not KnownFields or not headers.unchanged:
+            known = notable(headers)
+            return known, self._declared_length(known), write_fields(headers)
+        block = headers.block
+        if block.outgoing is None:
+            block.outgoing = block.notable, self._declared_length(block.notable), block.text
+        return block.outgoing
 
     def _declared_length(self, known: dict[bytes, bytes]) -> int:
         """Return the length that a head to be sent declares. Raises LocalProtocolError."""

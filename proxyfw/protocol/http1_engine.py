@@ -18,6 +18,10 @@ from proxyfw.protocol.http1_head import CHUNKED, UNDECLARED, quote, write_fields
 class Engine(Protocol):
     """One message in each direction, and then the next. Lengths are bytes, CHUNKED or UNDECLARED."""
 
+    @property
+    def frames_lengths(self) -> bool:
+        """It has to be told of bodies of known length, too."""
+
     complete: bool
     """The incoming body has been read to its end."""
     rest: bytes
@@ -47,6 +51,7 @@ NewEngine = Callable[[bool], Engine]
 class LlhttpEngine:
     """Framing by llhttp; a body of known length needs no parser, so it meets none."""
 
+    frames_lengths = False
     __slots__ = ("_left", "_outgoing", "_parser", "_pieces", "_server", "complete", "rest")
 
     def __init__(self, server: bool) -> None:

@@ -16,6 +16,7 @@ _END = h11.EndOfMessage()
 class H11Engine:
     """Framing by h11, the reference."""
 
+    frames_lengths = True
     __slots__ = ("_connection", "_server", "complete", "rest")
 
     def __init__(self, server: bool) -> None:
