@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -58,7 +57,7 @@ def options(
     elif form == "yaml":
         click.echo("\n".join(_yaml(proxy, shown)))
     else:
-        click.echo(json.dumps(_schema(shown), indent=2, ensure_ascii=False))
+        click.echo(_json(_schema(shown), indent=2))
 
 
 def joined(outer: Settings, more: dict[str, tuple[str, ...]]) -> Settings:
@@ -137,7 +136,13 @@ def _shown(plain: object) -> str:
         return "none" if plain is None else "empty"
     if isinstance(plain, list) and all(isinstance(item, str) for item in plain):
         return " ".join(plain)
-    return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
+    return plain if isinstance(plain, str) else _json(plain)
+
+
+def _json(value: object, indent: int | None = None) -> str:
+    import json  # here, because every command imports this module
+
+    return json.dumps(value, indent=indent, ensure_ascii=False)
 
 
 # For programs
