@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from itertools import chain
+from math import inf
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,14 +20,15 @@ from typing import Any
 import click
 
 import proxyfw
-from proxyfw import Proxy, connection, exceptions, flow, flowfilter, http, tls
+from proxyfw import Proxy, connection, contentviews, exceptions, flow, flowfilter, http, tls
 from proxyfw.addonmanager import installed
 from proxyfw.cli.flags import of_options
 from proxyfw.cli.main import program
 from proxyfw.config import PREFIX
 from proxyfw.hookspecs import GROUPS, HAND_OVER, HOOKS
-from proxyfw.options import Option
+from proxyfw.options import Option, format_size
 from proxyfw.proxy import DEFAULT_ADDONS
+from proxyfw_addons.contentviews.table import VIEWS
 
 PAGES = Path(__file__).parent / "reference"
 MADE = "<!-- Made by docs/generate.py: change the docstrings in the source, then run it. -->\n\n"
@@ -85,6 +87,7 @@ def pages() -> dict[str, str]:
         "hooks.md": hooks_page,
         "model.md": model_page,
         "options.md": options_page,
+        "views.md": views_page,
         "../cookbook.md": cookbook_page,
     }
     made = {name: MADE + "\n".join(make()) + "\n" for name, make in makers.items()}
@@ -309,6 +312,30 @@ def help_of(words: list[str]) -> str:
         )  # fmt: skip
     assert context
     return command.get_help(context)
+
+
+# Content views
+
+
+def views_page() -> Iterator[str]:
+    yield "# Content views\n"
+    yield (
+        "How bodies and messages are laid out at `--flow-detail 3` and 4, and for front ends. "
+        "[Show bodies your way](../howto/content-views.md) says how to add one.\n"
+    )
+    yield "| View | | At most | Coloured as |\n|---|---|---|---|"
+    yield "| `auto` | The one that suits the data best. | | |"
+    yield "| `raw` | The data as text; what is no text, escaped. | | |"
+    for view in VIEWS:
+        limit = format_size(int(view.limit)) if view.limit < inf else ""
+        syntax = "" if view.syntax_highlight == "none" else view.syntax_highlight
+        yield f"| `{view.name}` | {cell(view.about)} | {limit} | {syntax} |"
+    yield "\n## In code\n"
+    for name in ("Contentview", "Metadata", "ContentviewResult", "ContentviewRegistry", "View"):
+        kind = getattr(contentviews, name)
+        yield f"### contentviews.{name}\n\n{text_of(kind)}\n"
+        yield from (f"- **`{member}`** {about}" for member, about in members(kind).items())
+        yield ""
 
 
 # Exceptions and the model

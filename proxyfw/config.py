@@ -11,10 +11,10 @@ import tempfile
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from proxyfw.exceptions import OptionsError
-from proxyfw.options import Given, Options
+from proxyfw.options import Given, Option, Options
 
 if TYPE_CHECKING:
     from proxyfw.addon.yaml_text import Document
@@ -77,15 +77,15 @@ def save(options: Options, path: str | Path, names: Collection[str] | None = Non
         in_file = name in document.values
         if name not in wanted or (names is None and not in_file and not options.has_changed(name)):
             continue
-        if not in_file or _differs(option.check, document.values[name], value):
+        if not in_file or _differs(option, document.values[name], value):
             document.put(name, value)
     _write(target, document.text())
 
 
-def _differs(check: Any, in_file: object, value: object) -> bool:
+def _differs(option: Option, in_file: object, value: object) -> bool:
     """Whether a value of the file means something else than *value*, however either is written."""
     try:
-        return repr(check(in_file)) != repr(check(value))
+        return repr(option.check(in_file)) != repr(option.check(value))
     except OptionsError:
         return True
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -48,6 +47,8 @@ def thaw(value: object) -> Any:
 
 def read_data(text: str) -> Any:
     """What *text* means as JSON or else as YAML. Raises ValueError, in one line."""
+    import json
+
     try:
         return json.loads(text)
     except ValueError:

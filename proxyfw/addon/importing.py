@@ -78,7 +78,7 @@ def _import(
 def _require(module: ModuleType, name: str, wanted: str) -> None:
     try:
         getattr(module, wanted)
-    except AttributeError:
+    except (AttributeError, ImportError):
         hint = import_module("proxyfw.alias").missing(name, wanted)
         raise ImportError(f"cannot import name {wanted!r} from {name!r}: {hint}", name=name) from None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections.abc
-import json
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
@@ -179,6 +178,8 @@ class Kind:
 def items_of(text: str) -> list[str]:
     """The texts of the items that *text* holds: a list in JSON, or one item on each line."""
     if text.startswith("["):
+        import json
+
         try:
             return [item if isinstance(item, str) else json.dumps(item) for item in json.loads(text)]
         except ValueError:

@@ -68,6 +68,13 @@ class Option:
         return kind_of(self.typespec)
 
     @property
+    def about(self) -> str:
+        """Its help, and the choices if there are any."""
+        return (
+            self.help if self.choices is None else f"{self.help} One of {', '.join(map(str, self.choices))}."
+        )
+
+    @property
     def flags(self) -> tuple[str, ...]:
         """Its flags on the command line, the short one first."""
         return tuple(text for text in (self.short, self.flag) if text)

@@ -25,7 +25,6 @@ SAME = {
     "addons.next_layer": "proxyfw.alias.addons.present",
     "addons.onboarding": "proxyfw.alias.addons.present",
     "addons.proxyserver": "proxyfw.alias.addons.present",
-    "addons.readfile": "proxyfw.alias.addons.present",
     "addons.script": "proxyfw.alias.addons.present",
     "addons.termlog": "proxyfw.alias.addons.present",
     "addons.tlsconfig": "proxyfw.alias.addons.present",
@@ -85,7 +84,8 @@ def names_of(package: str) -> Callable[[str], Any]:
     def look_up(name: str) -> Any:
         path = f"{package}.{name}".lstrip(".")
         if path in INSTEAD:
-            raise AttributeError(f"{PACKAGE}.{path} is not in proxyfw: {INSTEAD[path]}")
+            # No AttributeError: ``from x import name`` would put a message of its own in place of this one.
+            raise ImportError(f"{PACKAGE}.{path} is not in proxyfw: {INSTEAD[path]}")
         if not name.startswith("__"):
             try:
                 return module_named(f"{PACKAGE}.{path}")

@@ -15,7 +15,6 @@ INSTEAD: dict[str, str] = {
     "addons.eventstore": "install a handler of the module logging",
     "addons.onboardingapp": "the certificate is in confdir: `proxyfw cert`",
     "addons.proxyauth": "load the addon proxyauth: docs/reference/options.md",
-    "addons.save": "use mitmproxy.io.FlowWriter",
     "addons.savehar": "use mitmproxy.io.FlowWriter",
     "addons.serverplayback": "set flow.response in request(flow)",
     "addons.view": "keep the flows that you need, in flow_end(flow)",

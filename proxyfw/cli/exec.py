@@ -58,13 +58,12 @@ class Exec(click.Command):
 
 _WORDS = "words"
 _NOT_OURS = ("version", "workers", "no_server")
+"""What makes no sense here."""
 
 
 def _exec(command: Sequence[str], **given: Any) -> int:
     outer = click.get_current_context().obj
     settings = _merged(outer if isinstance(outer, Settings) else Settings(), given)
-    if settings.no_server or (settings.workers or 1) > 1:
-        raise click.UsageError("exec has one proxy, which listens: leave --no-server and --workers out")
     from .launch import run
 
     sys.stdout = sys.stderr  # that one is the program's

@@ -91,11 +91,10 @@ def parameters(options: Options) -> list[click.Option]:
 def parameter(option: Option) -> click.Option:
     """The flags of one option, as click has them. Their values are text."""
     flags = (_PREFIX + option.name, *option.flags)
-    choices = "" if option.choices is None else f" One of {', '.join(map(str, option.choices))}."
     if option.kind.base is bool and not option.kind.sequence:
         return click.Option(flags, is_flag=True, default=None, help=option.help)
     many = option.kind.repeatable
-    about = f"{option.help}{choices}{' Repeatable.' if many else ''}"
+    about = f"{option.about} Repeatable." if many else option.about
     metavar = option.name.rpartition("_")[2].upper()
     return click.Option(flags, type=str, multiple=many, default=None, metavar=metavar, help=about)
 

@@ -40,6 +40,7 @@ def run(settings: Settings, command: Sequence[str]) -> int:
         return complain(f"exec: {command[0]}: no such program", NOT_FOUND)
     names, options = settings.addon_names(), settings.options()
     core_settings.declare(options)
+    _check(options)
     if not options.has_changed("listen_port"):
         options.update(listen_port=0)
     with (
@@ -51,17 +52,21 @@ def run(settings: Settings, command: Sequence[str]) -> int:
 
 async def _serve(options: Options, names: list[str], command: Sequence[str]) -> int:
     async with Proxy(options, default_addons=names) as proxy:
-        _check_mode(proxy)
         with tempfile.TemporaryDirectory(prefix="proxyfw-") as folder:
             roots = write_roots(Path(folder), proxy.ca_cert_path, os.environ)
             environment = {**os.environ, **variables(proxy.url, roots, os.environ)}
             return await _run(command, environment)
 
 
-def _check_mode(proxy: Proxy) -> None:
-    mode = proxy.options.mode[0]
+def _check(options: Options) -> None:
+    """Raise OptionsError if the proxy would be one that programs cannot use."""
+    mode = options.mode[0]
     if not mode.startswith(("regular", "upstream:")):
         raise OptionsError(f"mode: exec needs regular or upstream: first, since programs cannot use {mode}")
+    if options.workers != 1:
+        raise OptionsError("workers: exec has one proxy, so leave it at 1")
+    if not options.server:
+        raise OptionsError("server: exec has a proxy that listens, so leave it on")
 
 
 async def _run(command: Sequence[str], environment: dict[str, str]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -37,6 +38,9 @@ def stopped_by_signals(stop: Callable[[], object]) -> Iterator[list[int]]:
     """
     loop = asyncio.get_running_loop()
     received: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield received  # only the main thread may have handlers: the program around it ends the proxy
+        return
 
     def handle(number: int, frame: FrameType | None) -> None:
         if received and number == signal.SIGINT:

@@ -6,7 +6,7 @@ import gc
 
 import click
 
-from . import addons, cert, hooks, options, rules, terminal
+from . import addons, cert, commands, hooks, hosted, options, rules, terminal
 from .exec import Exec
 from .program import Program
 from .settings import Settings
@@ -53,7 +53,9 @@ program.add_command(cert.cert)
 program.add_command(addons.addons)
 program.add_command(hooks.hooks)
 program.add_command(options.options)
+program.add_command(commands.commands)
 program.add_command(rules.rules)
+program.add_command(hosted.run)
 program.add_command(Exec(program.params))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -46,7 +45,7 @@ def options(
     """Show all options that a run would have, or those called NAME, with types, defaults and values."""
     from .loaded import check_waiting, proxy_of
 
-    settings = _joined(outer or Settings(), more)
+    settings = joined(outer or Settings(), more)
     proxy = proxy_of(settings)
     check_waiting(proxy.options, settings.addon_names())
     if save:
@@ -58,10 +57,10 @@ def options(
     elif form == "yaml":
         click.echo("\n".join(_yaml(proxy, shown)))
     else:
-        click.echo(json.dumps(_schema(shown), indent=2, ensure_ascii=False))
+        click.echo(_json(_schema(shown), indent=2))
 
 
-def _joined(outer: Settings, more: dict[str, tuple[str, ...]]) -> Settings:
+def joined(outer: Settings, more: dict[str, tuple[str, ...]]) -> Settings:
     """What stands before the word ``options`` and what stands behind it."""
     return replace(
         outer,
@@ -97,7 +96,7 @@ def _text(proxy: Proxy, shown: list[Option]) -> Iterator[str]:
 
     flags = _flags(shown, program.params)
     for source in dict.fromkeys(option.source for option in shown):
-        yield click.style(_origin(proxy, source), bold=True)
+        yield click.style(origin(proxy, source), bold=True)
         for option in shown:
             if option.source == source:
                 yield from _entry(proxy.options, option, flags.get(option.name, ()))
@@ -117,13 +116,12 @@ def _entry(options: Options, option: Option, flags: tuple[str, ...]) -> Iterator
     default = _shown(plain(option.check(option.default)))
     value = f", now {_shown(options.plain_value(option.name))}" if options.has_changed(option.name) else ""
     yield f"  {click.style(option.name, fg='green')}  {option.kind}, default {default}{value}"
-    choices = "" if option.choices is None else f" One of {', '.join(map(str, option.choices))}."
-    for line in textwrap.wrap(option.help + choices, 92):
+    for line in textwrap.wrap(option.about, 92):
         yield f"      {line}"
     yield f"      {', '.join((*flags, PREFIX + option.name.upper()))}"
 
 
-def _origin(proxy: Proxy, source: str | None) -> str:
+def origin(proxy: Proxy, source: str | None) -> str:
     """Who declares the options of *source*, and where."""
     if source in ("proxyfw", None):
         return "The proxy"
@@ -135,10 +133,16 @@ def _origin(proxy: Proxy, source: str | None) -> str:
 
 def _shown(plain: object) -> str:
     if plain in (None, [], {}, ""):
-        return {None: "none", "": "empty"}.get(plain, "empty") if isinstance(plain, str | None) else "empty"
+        return "none" if plain is None else "empty"
     if isinstance(plain, list) and all(isinstance(item, str) for item in plain):
         return " ".join(plain)
-    return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
+    return plain if isinstance(plain, str) else _json(plain)
+
+
+def _json(value: object, indent: int | None = None) -> str:
+    import json  # here, because every command imports this module
+
+    return json.dumps(value, indent=indent, ensure_ascii=False)
 
 
 # For programs
@@ -149,15 +153,13 @@ def _yaml(proxy: Proxy, shown: list[Option]) -> Iterator[str]:
 
     yield "# Options of proxyfw. Remove the # before those that are to differ from their defaults."
     for source in dict.fromkeys(option.source for option in shown):
-        yield f"\n# {_origin(proxy, source)}"
+        yield f"\n# {origin(proxy, source)}"
         for option in shown:
             if option.source != source or option.name == _NOT_IN_FILE:
                 continue
             yield ""
-            choices = "" if option.choices is None else f" One of {', '.join(map(str, option.choices))}."
-            yield from textwrap.wrap(
-                f"{option.help}{choices} ({option.kind})", 100, initial_indent="# ", subsequent_indent="# "
-            )
+            about = f"{option.about} ({option.kind})"
+            yield from textwrap.wrap(about, 100, initial_indent="# ", subsequent_indent="# ")
             mark = "" if proxy.options.has_changed(option.name) else "# "
             yield f"{mark}{flow_text({option.name: proxy.options.plain_value(option.name)})[1:-1]}"
 

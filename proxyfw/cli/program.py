@@ -46,6 +46,9 @@ class Program(click.Group):
         except click.NoSuchOption:
             if ctx.resilient_parsing:
                 raise
+            if not {"-h", "--help"}.isdisjoint(args):
+                click.echo(self.get_help(ctx))
+                ctx.exit()
         ctx.params = self._known_of(args)
         ctx.args = []
         return []

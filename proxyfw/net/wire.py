@@ -17,6 +17,8 @@ Address = tuple[str, int]
 HIGH_WATER = 256 * 1024
 """Bytes waiting to be sent above which a wire says that it is not writable."""
 LOBBY_LIMIT = 64 * 1024
+READING_PATIENCE = 60.0
+"""Seconds in which a far side has to read something of what waits for it after a close."""
 
 
 class Receiver(Protocol):
@@ -233,8 +235,25 @@ class SocketWire(Wire, asyncio.BufferedProtocol):
 
     def close(self) -> None:
         self.transport.close()
+        if unread := self.transport.get_write_buffer_size():
+            self._await_reader(unread)
+
+    def _await_reader(self, unread: int) -> None:
+        asyncio.get_running_loop().call_later(READING_PATIENCE, self._check_reader, unread)
+
+    def _check_reader(self, unread: int) -> None:
+        """Give up who has not read any of the *unread* bytes: the socket would stay for ever."""
+        if self.closed:
+            return
+        left = self.transport.get_write_buffer_size()
+        if left < unread:
+            self._await_reader(left)
+        else:
+            self.abort()
 
     def abort(self) -> None:
+        if self.closed:
+            return
         if sock := self.transport.get_extra_info("socket"):
             try:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)

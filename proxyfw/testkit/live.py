@@ -19,10 +19,11 @@ from .client import ProxyClient
 from .flowlog import FlowLog
 from .matching import Matching
 from .routes import Route, Routes
+from .strictness import Strictness
 
 T = TypeVar("T")
 _ROUTES = "routes"
-_STORED = "rules"
+_STORED = "rule_engine"
 
 
 class LiveProxy:
@@ -41,6 +42,7 @@ class LiveProxy:
         """Start it. Raises what `Proxy` raises."""
         self._background = background
         self._routes = Routes()
+        self._strictness = Strictness(self._routes)
         self._added: list[object] = []
         self._folder = tempfile.TemporaryDirectory(prefix="proxyfw-")
         self._variables: dict[str, str] | None = None
@@ -58,6 +60,7 @@ class LiveProxy:
         proxy.addons.add(self._routes, _ROUTES)
         if _STORED in proxy.addons:  # what a test says comes before what is stored
             proxy.addons.move(_STORED, after=_ROUTES)
+        proxy.addons.add(self._strictness, "strictness")
         await proxy.start()
         return proxy
 
@@ -111,11 +114,11 @@ class LiveProxy:
     @property
     def strict(self) -> bool:
         """What no route is for gets no further and fails the test, and so does a route that is not used."""
-        return self._routes.strict
+        return self._strictness.on
 
     @strict.setter
     def strict(self, strict: bool) -> None:
-        self._routes.strict = strict
+        self._strictness.on = strict
 
     def route(
         self,
@@ -153,7 +156,7 @@ class LiveProxy:
 
     def problems(self) -> list[str]:
         """Why the test has to fail, one reason each: failures of handlers; what strict mode objects to."""
-        return self._routes.problems()
+        return self._routes.failures + self._strictness.problems()
 
     def reset(self) -> None:
         """Forget routes, flows, and addons that were added since it started."""
@@ -161,5 +164,5 @@ class LiveProxy:
             addon = self._added.pop()
             self.call(lambda addon=addon: self.proxy.addons.remove(addon))  # type: ignore[misc]
         self._routes.clear()
+        self._strictness.clear()
         self.flows.clear()
-        self.strict = False

@@ -57,7 +57,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
         _check(item)
     except BaseException:
         if proxy := item.stash.get(_IN_USE, None):
-            item.add_report_section("call", "proxyfw", proxy.flows.summary())
+            item.add_report_section("call", "proxyfw", "\n".join([proxy.flows.summary(), *proxy.problems()]))
         raise
 
 

@@ -6,8 +6,8 @@ import asyncio
 import threading
 from collections.abc import Mapping
 from typing import Any, Self
+from weakref import WeakSet
 
-from proxyfw.connection import ServerConnectionHookData
 from proxyfw.http import HTTPFlow, Response
 
 from .actions import Abort, AbortKind, Action, Calling, Edit, Forward, Handle, Handler, Headers, answer
@@ -15,9 +15,6 @@ from .changes import Changes
 from .flowlog import line
 from .matching import Matching
 from .patience import PATIENCE
-
-UNROUTED = 503
-"""The status of the answer to what no route of a strict proxy is for."""
 
 
 class Route:
@@ -193,14 +190,11 @@ class Routes:
 
     def __init__(self) -> None:
         self.changes = Changes()
-        self.strict = False
-        """What no route is for gets no further, and is noted."""
         self._routes: tuple[Route, ...] = ()
         self._pending: dict[str, list[Calling]] = {}
         self._seen: list[HTTPFlow] = []
-        self._open: set[tuple[str, int]] = set()
-        """Where a strict proxy may connect to."""
-        self.unmatched: list[str] = []
+        self._known: WeakSet[HTTPFlow] = WeakSet()
+        """Requests that a route has sent on, or watches."""
         self.failures: list[str] = []
         """Exceptions of handlers."""
 
@@ -214,8 +208,7 @@ class Routes:
 
     def clear(self) -> None:
         """Forget all routes, and what has come."""
-        self._routes, self._seen, self._pending, self._open = (), [], {}, set()
-        self.unmatched, self.failures = [], []
+        self._routes, self._seen, self._pending, self.failures = (), [], {}, []
 
     def summary(self) -> str:
         """What did arrive, for people."""
@@ -223,14 +216,17 @@ class Routes:
             return "no request arrived at all"
         return "\n  ".join([f"{len(self._seen)} arrived:", *map(line, self._seen)])
 
-    def problems(self) -> list[str]:
-        """Why a test that has not failed itself has to fail, one reason each."""
-        found = list(self.failures)
-        if self.strict:
-            found += [f"no route is for {what}" for what in self.unmatched]
-            unused = [route for route in self._routes if not route.count and not route.optional]
-            found += [f"the route {route} was not used" for route in reversed(unused)]
-        return found
+    def listing(self) -> str:
+        """The routes, newest first, a line each."""
+        return "".join(f"\n  {route}, {_seen(route.count)}" for route in self._routes) or " none"
+
+    def unused(self) -> list[Route]:
+        """The routes that no request has come to, and that are not optional, in the order of making."""
+        return [route for route in reversed(self._routes) if not route.count and not route.optional]
+
+    def knows(self, flow: HTTPFlow) -> bool:
+        """Whether a route has sent *flow* on, or watches it."""
+        return flow in self._known
 
     # Hooks
 
@@ -240,7 +236,6 @@ class Routes:
             return
         self._seen.append(flow)
         self.changes.tell()
-        known = False
         for route in self._routes:
             if not route.is_for(flow):
                 continue
@@ -251,11 +246,10 @@ class Routes:
                 return
             if route.edits:
                 self._pending.setdefault(flow.id, []).extend(route.edits)
-            known = known or settled or route.watches
+            if settled or route.watches:
+                self._known.add(flow)
             if settled:
-                break
-        if flow.response is None and flow.error is None:
-            self._send_on(flow, known)
+                return
 
     async def response(self, flow: HTTPFlow) -> None:
         """Let the routes edit it."""
@@ -269,24 +263,6 @@ class Routes:
     def error(self, flow: HTTPFlow) -> None:
         self._pending.pop(flow.id, None)
         self.changes.tell()
-
-    def server_connect(self, data: ServerConnectionHookData) -> None:
-        """Keep a strict proxy off the network."""
-        if self.strict and data.server.address not in self._open:
-            host, port = data.server.address or ("", 0)
-            data.server.error = "no route is for it, and this test is strict"
-            self.unmatched.append(f"a connection to {host}:{port}")
-
-    def _send_on(self, flow: HTTPFlow, known: bool) -> None:
-        if known or not self.strict:
-            self._open.add((flow.request.host, flow.request.port))
-            return
-        what = f"{flow.request.method} {flow.request.pretty_url}"
-        self.unmatched.append(what)
-        routes = "".join(f"\n  {route}, {_seen(route.count)}" for route in self._routes) or " none"
-        flow.response = Response.make(
-            UNROUTED, f"no route is for {what}, and this test is strict; routes, newest first:{routes}\n"
-        )
 
     def _failed(self, route: Route | None, flow: HTTPFlow, problem: Exception) -> None:
         whose = f"the handler of {route}" if route else "a response function"

@@ -152,6 +152,7 @@ def test_without_its_addon_a_flag_does_not_exist(script: str) -> None:
 
 def test_help_has_the_flags_of_addons_that_would_be_loaded(script: str) -> None:
     text = run("-s", script, "--set", "zoo_file=x", "--help").stdout
+    assert run("-s", script, "--zoo", "x", "--help").stdout == text
     for part in (
         "Options of addons:",
         "-Z, --zoo FILE",

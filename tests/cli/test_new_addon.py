@@ -42,6 +42,7 @@ def install(package: Path, site: Path) -> None:
 
 def python(*args: str, cwd: Path, path: str = "") -> str:
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
+    environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     done = subprocess.run(
         [sys.executable, *args], cwd=cwd, env={**environment, "PYTHONPATH": path},
         capture_output=True, text=True, timeout=50,

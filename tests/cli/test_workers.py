@@ -170,8 +170,8 @@ def test_a_broken_script_is_reported_once(start: Starter) -> None:
     [
         (("--workers", "0"), "proxyfw: workers: 0 is too few; there is at least 1\n"),
         (
-            ("--set", "workers=2", "--set", "idle_timeout=-1"),
-            "proxyfw: idle_timeout: -1 is not a number of seconds above zero\n",
+            ("--set", "workers=2", "--set", "idle_timeout=0"),
+            "proxyfw: idle_timeout: 0 is not a number of seconds above zero\n",
         ),
     ],
 )

@@ -63,9 +63,12 @@ def addon_options() -> set[str]:
     return set(re.findall(r"^\| `(\w+)`", documented, re.MULTILINE))
 
 
-def test_the_program_finds_what_it_imports() -> None:
-    code = PROGRAM + "\nassert Options().listen_host == '127.0.0.1'; print(DumpMaster.__module__)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
+@pytest.mark.parametrize("words", [[sys.executable], [sys.executable, "-m", "proxyfw", "run"]])
+def test_the_program_finds_what_it_imports(words: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "program.py"
+    text = PROGRAM if len(words) == 1 else PROGRAM.partition("as_mitmproxy()\n")[2]
+    path.write_text(text + "\nassert Options().listen_host == '127.0.0.1'; print(DumpMaster.__module__)\n")
+    done = subprocess.run([*words, str(path)], capture_output=True, text=True, timeout=30)
     assert done.stdout == "proxyfw.alias.tools.dump\n", done.stderr
 
 

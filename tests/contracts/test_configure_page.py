@@ -89,7 +89,7 @@ def test_the_error_is_the_one_that_is_shown(home: Path) -> None:
     (home / ".proxyfw" / "config.yaml").write_text("# a\n\nlisten_prot: 1\n")
     result = CliRunner().invoke(program, [], prog_name="proxyfw")
     (shown,) = snippets(PAGE, "text")
-    assert result.stderr.strip() == shown.strip().replace("/home/me", str(home))
+    assert result.stderr.strip() == shown.strip().replace("/home/ada", str(home))
 
 
 def test_the_addon_has_its_options_and_its_flag(home: Path, started: list[Options]) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ast
-from pathlib import Path
 
-import pytest
 from tree import ROOT
 
 LOGGING = {"debug", "info", "warning", "error", "exception", "critical"}
@@ -35,9 +33,9 @@ def pairs_in(source: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_no_log_line_shows_a_tuple(path: Path) -> None:
-    assert pairs_in(path.read_text(encoding="utf-8")) == []
+def test_no_log_line_shows_a_tuple() -> None:
+    found = {path: pairs for path in MODULES if (pairs := pairs_in(path.read_text(encoding="utf-8")))}
+    assert found == {}
 
 
 def test_one_would_be_noticed() -> None:

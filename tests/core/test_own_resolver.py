@@ -21,6 +21,7 @@ class Map:
 
 
 async def test_a_name_that_does_not_exist_leads_where_an_addon_says() -> None:
+    """features 44."""
     async with world(addons=[Map(("10.0.0.5", 8000))]) as w:
         w.network.unknown.add("app.test")
         w.network.hosts["other.test"] = ["10.0.0.5"]

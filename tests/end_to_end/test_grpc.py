@@ -109,7 +109,7 @@ async def messages(*pieces: bytes) -> AsyncIterator[bytes]:
 
 @pytest.mark.parametrize("tls", [True, False], ids=["tls", "cleartext"])
 async def test_every_kind_of_call(field: Field, tls: bool) -> None:
-    """5.4.75: over TLS, and by prior knowledge (5.4.84)."""
+    """features 55, 5.4.75: over TLS, and by prior knowledge (5.4.84)."""
     recorder = Recorder()
     proxy = await field.proxy(recorder)
     async with serving(field, Service(), tls=tls) as port, channel(proxy, port, tls=tls) as wire:
@@ -151,7 +151,7 @@ async def test_both_sides_take_turns(field: Field) -> None:
     ],
 )
 async def test_errors_in_trailers_only(field: Field, method: str, status: str, text: str) -> None:
-    """5.4.76."""
+    """5.4.76; features 55."""
     proxy = await field.proxy()
     async with serving(field, Service()) as port, channel(proxy, port) as wire:
         with pytest.raises(grpc.aio.AioRpcError) as caught:

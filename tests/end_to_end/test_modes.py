@@ -9,11 +9,12 @@ import ssl
 from typing import Any
 
 import pytest
-from ends import PATIENCE, Conversation, Field, Origin, Recorder, answer
+from ends import PATIENCE, Conversation, Field, Names, Origin, Recorder, answer
 
 from proxyfw.connection import ServerSpec
 from proxyfw.hookspecs import Socks5AuthData
 from proxyfw.http import HTTPFlow
+from proxyfw.net.wire import Address
 from proxyfw.proxy import Proxy
 
 pytestmark = pytest.mark.end_to_end
@@ -151,6 +152,62 @@ async def test_curl_through_two_proxies(field: Field, mode: str, options: dict[s
     assert urls == [f"http://example.test:{plain.port}/p", f"https://example.test:{secure.port}/s"]
     connects = [flow.request.host for flow in far.of("http_connect")]
     assert connects == ([] if "socks" in mode else ["example.test"])
+
+
+@needs_curl
+async def test_a_socks5_upstream_with_credentials_remote_names_and_a_bypass(field: Field) -> None:
+    """features 52: both schemes; the names are resolved there, what is bypassed is dialled from here."""
+
+    class Guard:
+        def socks5_auth(self, data: Socks5AuthData) -> None:
+            data.valid = (data.username, data.password) == ("user", "secret")
+
+    far = Recorder()
+    second = await field.proxy(far, Guard(), mode=["socks5"], confdir=str(field.directory / "far"))
+    bundle = field.ca_file.read_bytes() + second.ca_cert_path.read_bytes()
+    secure, plain = await field.origin(), await field.plain_origin()
+    field.network = asked = Resolved()
+    first = await field.proxy(
+        mode=[f"upstream:socks5h://user:secret@127.0.0.1:{port_of(second)}"],
+        upstream_bypass=["direct.test"],
+        ssl_verify_upstream_trusted_ca=field.file(bundle),
+    )
+    way = ("--proxy", first.url, "--cacert", str(first.ca_cert_path))
+    assert await curl(*way, f"http://example.test:{plain.port}/p") == "GET /p HTTP/1.1"
+    assert await curl(*way, f"https://example.test:{secure.port}/s") == "GET /s HTTP/1.1"
+    assert await curl(*way, f"http://direct.test:{plain.port}/d") == "GET /d HTTP/1.1"
+    flows = [flow for flow in far.of("response") if isinstance(flow, HTTPFlow)]
+    assert [flow.request.host for flow in flows] == ["example.test", "example.test"]
+    assert [name for name in asked.names if name.endswith(".test")] == ["direct.test"]
+
+
+class Resolved(Names):
+    """Keeps the names that were asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    async def resolve(self, host: str, port: int) -> list[Address]:
+        self.names.append(host)
+        return await super().resolve(host, port)
+
+
+@needs_curl
+async def test_connect_to_an_ipv6_literal(field: Field) -> None:
+    """features 49: the certificate is for the address, and a port is not taken for a part of it."""
+    if not socket.has_ipv6:
+        pytest.skip("no IPv6 here")
+    try:
+        origin = await field.origin(context=field.server_context(None, "::1"), host="::1")
+    except OSError:
+        pytest.skip("::1 cannot be listened on here")
+    recorder = Recorder()
+    proxy = await field.proxy(recorder)
+    way = ("--proxy", proxy.url, "--cacert", str(proxy.ca_cert_path))
+    assert await curl(*way, f"https://[::1]:{origin.port}/six") == "GET /six HTTP/1.1"
+    [connect] = recorder.of("http_connect")
+    assert (connect.request.host, connect.request.port) == ("::1", origin.port)
 
 
 async def test_an_upstream_proxy_with_a_bad_certificate_is_refused(field: Field) -> None:

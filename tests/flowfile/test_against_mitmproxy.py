@@ -1,6 +1,6 @@
 """Files that mitmproxy itself reads and writes, where it is installed, in an environment of its own.
 
-PROXYFW_TEST_MITMPROXY names the Python of that environment; without it, ``mitmdump`` is looked for on the path.
+PROXYFW_TEST_MITMPROXY names the Python of that environment; without it, ``mitmdump`` is looked for on PATH.
 """
 
 from __future__ import annotations

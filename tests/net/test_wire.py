@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 
 import pytest
 
 from proxyfw.net.network import SocketNetwork
-from proxyfw.net.wire import HIGH_WATER, LOBBY_LIMIT, Lobby, Wire
+from proxyfw.net.wire import HIGH_WATER, LOBBY_LIMIT, Lobby, SocketWire, Wire
 from proxyfw.testing import End, pipe
 
 LOOPBACK = "127.0.0.1"
@@ -112,3 +113,39 @@ async def test_who_waits_in_a_lobby_learns_of_the_loss() -> None:
     await asyncio.sleep(0)
     a.abort()
     assert not await waiting
+
+
+def never_reads(pair: Pair) -> tuple[End, End]:
+    """The ends of a connection on which a megabyte waits that the near one does not read."""
+    near, far = End(pair.near), End(pair.far)
+    for wire, option in (pair.near, socket.SO_RCVBUF), (pair.far, socket.SO_SNDBUF):
+        assert isinstance(wire, SocketWire)
+        wire.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, option, 65536)
+    pair.near.pause()
+    far.write(bytes(1_000_000))
+    far.close()
+    assert not far.wire.closed
+    return near, far
+
+
+async def test_who_never_reads_the_last_words_is_given_up(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """mitmproxy 5.1.37: else it could keep sockets open for ever, at no cost."""
+    monkeypatch.setattr("proxyfw.net.wire.READING_PATIENCE", 0.01)
+    near, far = never_reads(pair)
+    await far.rest()
+    assert pair.far.closed
+    pair.near.resume()
+    await near.rest()
+    assert near.reset
+
+
+async def test_who_reads_slowly_gets_all_of_them(pair: Pair) -> None:
+    near, far = never_reads(pair)
+    assert isinstance(pair.far, SocketWire)
+    pair.far._check_reader(1_000_001)  # something has been read since
+    assert not far.wire.closed
+    pair.near.resume()
+    assert len(await near.rest()) == 1_000_000
+    assert not near.reset

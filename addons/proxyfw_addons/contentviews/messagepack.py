@@ -28,11 +28,13 @@ def prettify(data: bytes, metadata: Metadata) -> str:
         max_ext_len=len(data), max_array_len=len(data), max_map_len=len(data),
     )  # fmt: skip
     lines = Lines()
+    begin = 0
     for value in unpacker:
         _put(lines, value)
         lines.end()
-    if unpacker.tell() != len(data):
-        raise ValueError(f"the value that begins after byte {unpacker.tell()} breaks off")
+        begin = unpacker.tell()
+    if begin != len(data):
+        raise ValueError(f"the value that begins at byte {begin} breaks off")
     return lines.text()
 
 

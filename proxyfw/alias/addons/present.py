@@ -58,10 +58,6 @@ class Proxyserver(Present):
     """Part of the proxy."""
 
 
-class ReadFile(Present):
-    """See `proxyfw.io.FlowReader`."""
-
-
 class ScriptLoader(Present):
     """Part of the proxy: the option ``scripts``."""
 
