@@ -102,6 +102,7 @@ def hooks_page() -> Iterator[str]:
     yield (
         "An addon takes part in the traffic through functions or methods of these names, plain or `async`. "
         "What they call their argument does not matter. "
+        "commands.md": commands_page,
         "[Loading and order](loading.md) says who is called when.\n"
     )
     for group in dict.fromkeys(GROUPS.values()):
@@ -200,6 +201,25 @@ def filters_page() -> Iterator[str]:
 
 
 def cookbook_page() -> Iterator[str]:
+# Commands
+
+
+def commands_page() -> Iterator[str]:
+    known = Proxy(default_addons=our_addons()).commands.commands.values()
+    yield "# Commands\n"
+    yield (
+        "What addons can be asked to do. [Call commands](../howto/commands.md) says how, and how arguments "
+        "are written; `proxyfw commands` lists those of your scripts too.\n"
+    )
+    for source in sorted({command.source for command in known}):
+        yield f"## Addon {source}\n"
+        if source not in DEFAULT_ADDONS:
+            yield f"On request: `--addon {source}`.\n"
+        for command in sorted(known, key=lambda command: command.name):
+            if command.source == source:
+                yield f"### {command.name}\n\n```text\n{command}\n```\n\n{text_of(command.function)}\n"
+
+
     yield "# Cookbook\n"
     yield (
         "Scripts for what people really do: each is a file in `examples/`, runs as it stands, and is tested "

@@ -5,7 +5,7 @@ Loaded on request: ``--addon view``; then ``ctx.master.addons.get("view")`` is a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import overload
 
 from proxyfw import ctx, flowfilter
@@ -29,6 +29,8 @@ class View(Sequence[Flow]):
         self._kept: dict[str, tuple[Flow, int]] = {}
         """Flows and their sizes by id, the oldest first."""
         self._size = 0
+        self._most, self._limit = 1000, 1 << 26
+        self._filter: Callable[[Flow], bool] | None = None
 
     def load(self, loader: Loader) -> None:
         """Declare the options, and offer the flows to commands."""
@@ -39,11 +41,13 @@ class View(Sequence[Flow]):
 
     def configure(self, updated: set[str]) -> None:
         """Check the options, and keep no more than they allow."""
+        text = ctx.options.view_filter
         try:
-            flowfilter.parse(ctx.options.view_filter or "~all")
+            self._filter = flowfilter.parse(text) if text else None
         except FilterError as problem:
             raise OptionsError(f"view_filter: {problem}") from None
-        if ctx.options.view_max_flows < 1:
+        self._most, self._limit = ctx.options.view_max_flows, ctx.options.view_max_size
+        if self._most < 1:
             raise OptionsError("view_max_flows: at least one is kept; to keep none, do without the addon")
         self._forget()
 
@@ -59,8 +63,7 @@ class View(Sequence[Flow]):
         self._size += size - before
 
     def _forget(self) -> None:
-        most, size = ctx.options.view_max_flows, ctx.options.view_max_size
-        while len(self._kept) > most or (self._size > size and len(self._kept) > 1):
+        while len(self._kept) > self._most or (self._size > self._limit and len(self._kept) > 1):
             self._drop(next(iter(self._kept)))
 
     def _drop(self, id: str) -> None:
@@ -97,8 +100,7 @@ class View(Sequence[Flow]):
         return isinstance(flow, Flow) and self.flow(flow.id) is flow and flow in self._shown()
 
     def _shown(self) -> list[Flow]:
-        text = ctx.options.view_filter
-        return list(filter(flowfilter.parse(text), self.flows())) if text else self.flows()
+        return list(filter(self._filter, self.flows())) if self._filter else self.flows()
 
     def store_count(self) -> int:
         """How many are kept, shown or not."""

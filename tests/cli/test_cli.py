@@ -12,7 +12,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from proxyfw import addonmanager
+from proxyfw import addonmanager, proxy
 from proxyfw.certs import Cert
 from proxyfw.cli import program as behaviour
 from proxyfw.cli.addons import _description, _origin
@@ -82,7 +82,7 @@ def test_version() -> None:
         (["-m", "regulr"], "'regulr'"),
         (["-m", "regular@x"], "'regular@x'"),
         (["--addon", "dumpr"], "did you mean 'dumper'?"),
-        (["--addon", "no:zzz"], "there are access, dumper"),
+        (["--addon", "no:zzz"], "there are access, contentviews, dumper"),
         (["cert", "export", "--format", "jpg"], "'pem', 'cer', 'der', 'p12'"),
         (["hooks", "reqest"], "did you mean 'request'?"),
         (["hooks", "clientconnect"], "did you mean 'client_connected'?"),
@@ -212,6 +212,7 @@ def offer(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
 
 def test_the_addons_to_load(monkeypatch: pytest.MonkeyPatch) -> None:
     offer(monkeypatch, "access", "dumper", "map", "mock")
+    monkeypatch.setattr(proxy, "DEFAULT_ADDONS", ("access",))
     assert Settings().addon_names() == ["access", "dumper"]
     assert Settings(addons=("mock", "map")).addon_names() == ["access", "mock", "map", "dumper"]
     assert Settings(addons=("no:dumper", "no:map")).addon_names() == ["access"]
@@ -241,11 +242,10 @@ def test_a_hook_is_explained() -> None:
 
 def test_addons_are_listed() -> None:
     lines = run("addons").stdout.splitlines()
-    assert [line.split()[:3] for line in lines[:2]] == [
-        ["+", "access", "proxyfw"],
-        ["+", "dumper", "proxyfw"],
-    ]
-    assert lines[1].endswith("  Prints every flow on standard output when it is over")
+    marks = {name: mark for mark, name, *_ in map(str.split, lines)}
+    assert {name for name, mark in marks.items() if mark == "+"} == {*proxy.DEFAULT_ADDONS, "dumper"}
+    assert marks["proxyauth"] == "-"
+    assert "  Prints every flow on standard output when it is over" in run("addons").stdout
 
 
 def test_addons_are_described_without_running_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
