@@ -11,6 +11,7 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
+from importlib import import_module
 from itertools import chain
 from math import inf
 from pathlib import Path
@@ -40,6 +41,25 @@ MODEL: dict[str, list[tuple[ModuleType, str]]] = {
     "TLS": [(tls, "ClientHelloData"), (tls, "ClientHello"), (tls, "TlsData")],
 }
 """The classes of the page about the model, by where an addon finds them."""
+
+NAMES = """\
+# Names of mitmproxy
+
+What `import mitmproxy` finds. What behaves differently is said in
+[Coming from mitmproxy](../howto/coming-from-mitmproxy.md).
+
+- In scripts, helper modules beside them and what those import, `import mitmproxy` means these modules,
+  wherever it stands; an installed mitmproxy is not touched. `importlib.import_module` is not covered.
+- In programs and tests, `from proxyfw import as_mitmproxy; as_mitmproxy()` does the same for the whole process,
+  and `proxyfw run PROGRAM` does so for a program as it stands.
+- Classes are the same: `mitmproxy.http.HTTPFlow is proxyfw.http.HTTPFlow`.
+- A name that is missing raises `ImportError` at once, with what to use instead.
+- `mitmproxy.version.VERSION` is the version whose API is honoured; files of flows are of its format.
+- `nextlayer.layer = layers.TCPLayer(…)` means `nextlayer.layer = "tcp"`: the classes have no code.
+- `flow.client_conn.proxy_mode` is text; `isinstance(it, mode_specs.ReverseMode)` and the like hold.
+- `addons.add` takes several addons, as there, or an addon and its name.
+"""
+"""What is different, on the page of names."""
 
 COMING = "../howto/coming-from-mitmproxy.md"
 
@@ -82,9 +102,11 @@ def pages() -> dict[str, str]:
     """The generated pages by file name."""
     makers: dict[str, Callable[[], Iterator[str]]] = {
         "cli.md": cli_page,
+        "commands.md": commands_page,
         "exceptions.md": exceptions_page,
         "filters.md": filters_page,
         "hooks.md": hooks_page,
+        "mitmproxy-names.md": names_page,
         "model.md": model_page,
         "options.md": options_page,
         "views.md": views_page,
@@ -102,7 +124,6 @@ def hooks_page() -> Iterator[str]:
     yield (
         "An addon takes part in the traffic through functions or methods of these names, plain or `async`. "
         "What they call their argument does not matter. "
-        "commands.md": commands_page,
         "[Loading and order](loading.md) says who is called when.\n"
     )
     for group in dict.fromkeys(GROUPS.values()):
@@ -180,6 +201,25 @@ def cell(text: str) -> str:
     return text.replace("|", "\\|").replace("<", "&lt;")
 
 
+# Commands
+
+
+def commands_page() -> Iterator[str]:
+    known = Proxy(default_addons=our_addons()).commands.commands.values()
+    yield "# Commands\n"
+    yield (
+        "What addons can be asked to do. [Call commands](../howto/commands.md) says how, and how arguments "
+        "are written; `proxyfw commands` lists those of your scripts too.\n"
+    )
+    for source in sorted({command.source for command in known}):
+        yield f"## Addon {source}\n"
+        if source not in DEFAULT_ADDONS:
+            yield f"On request: `--addon {source}`.\n"
+        for command in sorted(known, key=lambda command: command.name):
+            if command.source == source:
+                yield f"### {command.name}\n\n```text\n{command}\n```\n\n{text_of(command.function)}\n"
+
+
 # Filters
 
 
@@ -201,25 +241,6 @@ def filters_page() -> Iterator[str]:
 
 
 def cookbook_page() -> Iterator[str]:
-# Commands
-
-
-def commands_page() -> Iterator[str]:
-    known = Proxy(default_addons=our_addons()).commands.commands.values()
-    yield "# Commands\n"
-    yield (
-        "What addons can be asked to do. [Call commands](../howto/commands.md) says how, and how arguments "
-        "are written; `proxyfw commands` lists those of your scripts too.\n"
-    )
-    for source in sorted({command.source for command in known}):
-        yield f"## Addon {source}\n"
-        if source not in DEFAULT_ADDONS:
-            yield f"On request: `--addon {source}`.\n"
-        for command in sorted(known, key=lambda command: command.name):
-            if command.source == source:
-                yield f"### {command.name}\n\n```text\n{command}\n```\n\n{text_of(command.function)}\n"
-
-
     yield "# Cookbook\n"
     yield (
         "Scripts for what people really do: each is a file in `examples/`, runs as it stands, and is tested "
@@ -266,6 +287,43 @@ def coming_page() -> str:
         before, _, rest = text.partition(start)
         text = before + start + "\n".join(lines) + "\n" + end + rest.partition(end)[2]
     return text
+
+
+def names_page() -> Iterator[str]:
+    alias = import_module("proxyfw.alias")
+    folder = Path(alias.__file__ or "").parent
+    own = {".".join(file.relative_to(folder).with_suffix("").parts) for file in folder.rglob("*.py")}
+    own = {name.removesuffix("__init__").rstrip(".") for name in own} - {"", "gone", "leftovers"}
+    yield NAMES
+    yield "## Modules\n\n| `mitmproxy.` | Is | Names |\n|---|---|---|"
+    for name in sorted((own | alias.SAME.keys()) - {"addons.present"}):
+        module = alias.module_named(f"mitmproxy.{name}")
+        what = f"`{alias.SAME[name]}`" if name in alias.SAME else "of its own"
+        what = "a part of the proxy that is there already" if "present" in what else what
+        what = what.replace("proxyfw.alias.", "mitmproxy.")
+        names = "" if name in alias.SAME else listed(names_in(module))
+        yield f"| `{name}` | {what} | {names.replace('none', '')} |"
+    yield "\n## Not there\n\n| `mitmproxy.` | Instead |\n|---|---|"
+    yield from (f"| `{name}` | {cell(instead)} |" for name, instead in sorted(alias.INSTEAD.items()))
+    yield "\n## Options that change nothing\n\n| | Why |\n|---|---|"
+    leftovers: dict[str, tuple[Any, Any, str]] = import_module("proxyfw.alias.leftovers").LEFTOVERS
+    have = Proxy({"confdir": "none"}).options
+    yield from (f"| `{name}` | {cell(why)} |" for name, (_, _, why) in leftovers.items() if name not in have)
+
+
+def names_in(module: ModuleType) -> list[str]:
+    """What a script may import from *module*."""
+    return sorted(
+        getattr(module, "__all__", None)
+        or {
+            name
+            for name, thing in vars(module).items()
+            if not name.startswith("_")
+            and (inspect.isclass(thing) or inspect.isroutine(thing) or name.isupper())
+            and getattr(thing, "__module__", module.__name__) == module.__name__
+        },
+        key=str.lower,
+    )
 
 
 def our_addons() -> list[str]:

@@ -162,6 +162,13 @@ class Proxy:
         found = await self._network.resolve(host, 0)
         return [address for address, _ in found]
 
+    @property
+    def event_loop(self) -> asyncio.AbstractEventLoop:
+        """The loop it runs in. Raises RuntimeError while it does not run."""
+        if self._loop is None:
+            raise RuntimeError("the proxy has no event loop: start it first")
+        return self._loop
+
     # Its life
 
     async def __aenter__(self) -> Self:

@@ -13,6 +13,8 @@ from typing import Any
 
 from .gone import INSTEAD
 
+__all__ = ["INSTEAD", "PACKAGE", "SAME", "missing", "module_named", "names_of"]
+
 PACKAGE = "mitmproxy"
 
 SAME = {
@@ -33,6 +35,7 @@ SAME = {
     "command": "proxyfw.command",
     "connection": "proxyfw.connection",
     "contentviews": "proxyfw.contentviews",
+    "contentviews.base": "proxyfw.contentviews",
     "ctx": "proxyfw.ctx",
     "flow": "proxyfw.flow",
     "flowfilter": "proxyfw.flowfilter",
