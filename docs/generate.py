@@ -50,7 +50,7 @@ What `import mitmproxy` finds. What behaves differently is said in
 
 - In scripts, helper modules beside them and what those import, `import mitmproxy` means these modules,
   wherever it stands; an installed mitmproxy is not touched. `importlib.import_module` is not covered.
-- In programs and tests, `from proxyfw import as_mitmproxy; as_mitmproxy()` does the same for the whole process,
+- In programs and tests, `from proxyfw import as_mitmproxy; as_mitmproxy()` does so for the whole process,
   and `proxyfw run PROGRAM` does so for a program as it stands.
 - Classes are the same: `mitmproxy.http.HTTPFlow is proxyfw.http.HTTPFlow`.
 - A name that is missing raises `ImportError` at once, with what to use instead.
