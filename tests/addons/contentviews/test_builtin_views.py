@@ -104,6 +104,14 @@ def test_json_one_value_a_line(views: ContentviewRegistry, separator: str, kind:
     assert shown(views, f'{separator}1{separator}"a"{separator}'.encode(), kind).text == '1\n"a"'
 
 
+def test_json_is_not_laid_out_much_further_than_wanted(views: ContentviewRegistry) -> None:
+    body = json.dumps({"a": list(range(10_000)), "b": {}}).encode()
+    whole = shown(views, body, "application/json").text
+    part = views.prettify(body, Metadata(content_type="application/json", lines=50)).text
+    assert whole.startswith(part)
+    assert 50 < part.count("\n") < 300
+
+
 @pytest.mark.parametrize("body", [b'{"a":', b"nope", b"[" * 100_000])
 def test_what_is_no_json_is_shown_raw(views: ContentviewRegistry, body: bytes) -> None:
     result = shown(views, body, "application/json")
