@@ -205,6 +205,17 @@ def test_the_package_of_the_tutorial(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert "1 passed" in run_pytest(tmp_path / "greeter", PYTHONPATH=str(tmp_path / "greeter" / "src"))
 
 
+@pytest.mark.usefixtures("home")
+def test_the_slip_of_the_tutorial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "hello.py").write_text(snippets("docs/tutorial.md")[2])
+    command = "-s hello.py --set greting=x"
+    said = CliRunner().invoke(program, command.split(), prog_name="proxyfw").stderr
+    assert said.startswith("proxyfw: ")
+    text = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
+    assert f"proxyfw {command}\n{said}```" in text
+
+
 def test_the_mistake_of_the_tutorial(tmp_path: Path) -> None:
     _, answering, *_ = snippets("docs/tutorial.md")
     broken = answering.replace('"hello.example":', '"hello.example"')
