@@ -40,17 +40,31 @@ class Exec(click.Command):
         return ["[OPTIONS]", "[[FILTER]...", "--]", "CMD", "[ARGS]..."]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Options, and before ``--`` a filter; the rest is the command."""
+        """Options, and before ``--`` a filter; the rest is the command.
+
+        Only there can flags stand that addons will know once they are loaded.
+        """
         command: list[str] = []
         divided = "--" in args
         if divided:
             at = args.index("--")
             args, command = args[:at], args[at + 1 :]
         ctx.allow_interspersed_args = divided
-        super().parse_args(ctx, args)
-        words = ctx.params.pop(_WORDS)
-        ctx.params["command"] = command if divided else words
-        ctx.params["filter"] = " ".join(words) or None if divided else None
+        given = list(args)
+        try:
+            super().parse_args(ctx, args)
+        except click.NoSuchOption:
+            if not divided:
+                raise
+            from .flags import lenient
+
+            own = [param for param in self.params if isinstance(param, click.Option)]
+            ctx.params = {**lenient(own, given).params, "own": tuple(own), "words": tuple(given)}
+        else:
+            words = ctx.params.pop(_WORDS)
+            ctx.params["filter"] = " ".join(words) or None if divided else None
+            command = command if divided else words
+        ctx.params["command"] = command
         if not ctx.params["command"]:
             raise click.UsageError("what to run is missing: proxyfw exec -- CMD")
         return []

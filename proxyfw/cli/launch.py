@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -22,6 +22,7 @@ from proxyfw.log import TerminalLog
 from proxyfw.options import Options
 from proxyfw.proxy import Proxy
 
+from .loaded import check_waiting
 from .loop import new_loop
 from .program import complain
 from .settings import Settings
@@ -47,11 +48,14 @@ def run(settings: Settings, command: Sequence[str]) -> int:
         TerminalLog(settings.verbosity, logger=""),
         asyncio.Runner(loop_factory=new_loop) as runner,
     ):
-        return runner.run(_serve(options, names, command))
+        return runner.run(_serve(settings, options, names, command))
 
 
-async def _serve(options: Options, names: list[str], command: Sequence[str]) -> int:
-    async with Proxy(options, default_addons=names) as proxy:
+async def _serve(settings: Settings, options: Options, names: list[str], command: Sequence[str]) -> int:
+    proxy = Proxy(options, default_addons=names)
+    settings.complete(options)
+    check_waiting(options, names)
+    async with proxy:
         with tempfile.TemporaryDirectory(prefix="proxyfw-") as folder:
             roots = write_roots(Path(folder), proxy.ca_cert_path, os.environ)
             environment = {**os.environ, **variables(proxy.url, roots, os.environ)}
@@ -70,12 +74,13 @@ def _check(options: Options) -> None:
 
 
 async def _run(command: Sequence[str], environment: dict[str, str]) -> int:
-    try:
-        process = _started(command, environment)
-    except OSError as problem:
-        code = NOT_FOUND if isinstance(problem, FileNotFoundError) else NOT_EXECUTABLE
-        return complain(f"exec: cannot run {command[0]}: {problem.strerror}", code)
-    with _forwarding(process):
+    with _forwarding() as forward:
+        try:
+            process = _started(command, environment)
+        except OSError as problem:
+            code = NOT_FOUND if isinstance(problem, FileNotFoundError) else NOT_EXECUTABLE
+            return complain(f"exec: cannot run {command[0]}: {problem.strerror}", code)
+        forward(process)
         code = await asyncio.to_thread(process.wait)
     return code if code >= 0 else SIGNALLED - code
 
@@ -86,16 +91,28 @@ def _started(command: Sequence[str], environment: dict[str, str]) -> subprocess.
 
 
 @contextmanager
-def _forwarding(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Let *process* have the signals that are sent to us; it decides what they mean."""
+def _forwarding() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
+    """Let a process have the signals that are sent to us: it decides what they mean.
 
-    def forward(number: int, frame: FrameType | None) -> None:
-        if number not in _FROM_THE_KEYBOARD or not _in_foreground():  # a terminal sends them to both of us
+    Yields what is to be called with the process; it gets those too that came before there was one.
+    """
+    early: list[int] = []
+    processes: list[subprocess.Popen[bytes]] = []
+
+    def forward(process: subprocess.Popen[bytes]) -> None:
+        processes.append(process)
+        for number in early:
             process.send_signal(number)
 
-    before = {number: signal.signal(number, forward) for number in _FORWARDED}
+    def receive(number: int, frame: FrameType | None) -> None:
+        if not processes:
+            early.append(number)
+        elif number not in _FROM_THE_KEYBOARD or not _in_foreground():  # a terminal sends them to both of us
+            processes[0].send_signal(number)
+
+    before = {number: signal.signal(number, receive) for number in _FORWARDED}
     try:
-        yield
+        yield forward
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

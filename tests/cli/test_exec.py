@@ -138,6 +138,23 @@ def test_what_the_proxy_and_its_scripts_print_goes_to_stderr(execute: Exec, tmp_
     assert "GET http://mocked.example/a" not in done.stderr
 
 
+def test_flags_of_addons_stand_before_two_dashes(execute: Exec, tmp_path: Path) -> None:
+    (tmp_path / "greeting.py").write_text(
+        "from proxyfw import ctx\n"
+        "from proxyfw.http import Response\n"
+        "def load(loader):\n"
+        "    loader.add_option('greeting', str, '', 'What to say.', flag='--greeting')\n"
+        "def request(flow):\n"
+        "    flow.response = Response.make(200, ctx.options.greeting)\n"
+    )
+    curl = ["curl", "-sS", "http://mocked.example/"]
+    done = execute("-q", "-s", "greeting.py", "--greeting", "hello", "--", *curl)
+    assert (done.returncode, done.stdout) == (0, "hello"), done.stderr
+    done = execute("-s", "greeting.py", "--greting", "hello", "--", *curl)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--greting" in done.stderr
+
+
 def test_two_dashes_are_needed_for_a_filter_only(execute: Exec) -> None:
     assert execute("-q", "sh", "-c", "exit $#", "sh", "-s", "-q").returncode == 2
 
