@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from importlib import import_module
 from itertools import chain
-from math import inf
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -403,9 +402,9 @@ def views_page() -> Iterator[str]:
     )
     yield "| View | | At most | Coloured as |\n|---|---|---|---|"
     yield "| `auto` | The one that suits the data best. | | |"
-    yield "| `raw` | The data as text; what is no text, escaped. | | |"
+    yield "| `raw` | The data as text; what is no text, escaped. | 16m | |"
     for view in VIEWS:
-        limit = format_size(int(view.limit)) if view.limit < inf else ""
+        limit = format_size(int(view.limit))
         syntax = "" if view.syntax_highlight == "none" else view.syntax_highlight
         yield f"| `{view.name}` | {cell(view.about)} | {limit} | {syntax} |"
     yield "\n## In code\n"

@@ -97,15 +97,16 @@ class ContentviewRegistry:
         if self._loading == owner:  # the file of a script runs before it is an addon
             yield
             return
-        before, self._loading = (self._entries, self._loading), owner
+        before, outer = self._entries, self._loading
+        self._loading = owner
         self.release(owner)
         try:
             yield
         except BaseException:
-            self._entries = before[0]
+            self._entries = before
             raise
         finally:
-            self._loading = before[1]
+            self._loading = outer
 
     def available_views(self) -> list[str]:
         """The names that `prettify` understands, ``auto`` first."""

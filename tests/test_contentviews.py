@@ -6,6 +6,7 @@ import gzip
 import itertools
 import logging
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -205,6 +206,21 @@ def test_more_than_the_limit_is_not_given_to_a_view(registry: ContentviewRegistr
     registry.add(type("Small", (Faulty,), {"limit": 3}))
     result = registry.prettify(b"data")
     assert (result.text, result.description) == ("data", "small lays out at most 3 bytes, these are 4")
+
+
+def test_no_more_is_shown_raw_than_can_be_read(
+    registry: ContentviewRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("proxyfw.viewing.interface.MOST_RAW", 3)
+    monkeypatch.setattr(attempt, "MOST_RAW", 3)
+    result = registry.prettify(b"data")
+    assert (result.text, result.description, result.size) == ("dat", "these are the first 3 bytes of 4", 4)
+
+
+def test_a_view_that_exits_has_failed(registry: ContentviewRegistry) -> None:
+    registry.add(type("Exits", (Shout,), {"prettify": lambda self, data, metadata: sys.exit(3)}))
+    result = registry.prettify(b"data", view_name="exits")
+    assert (result.text, result.description) == ("data", "exits: RuntimeError: it raised SystemExit")
 
 
 def test_a_body_that_cannot_be_decoded_is_shown_as_it_was_sent(registry: ContentviewRegistry) -> None:

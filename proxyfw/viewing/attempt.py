@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 
 from proxyfw.viewing.deadline import within
-from proxyfw.viewing.interface import RAW, Contentview, Metadata, Raw, SyntaxHighlight
+from proxyfw.viewing.interface import MOST_RAW, RAW, Contentview, Metadata, Raw, SyntaxHighlight
 from proxyfw.viewing.safety import one_line, printable
 
 TIME = 1.0
@@ -96,6 +96,8 @@ class Attempt:
         return best
 
     def _result(self, view: Contentview, name: str) -> ContentviewResult:
+        if name == RAW and len(self._data) > MOST_RAW:
+            self.note(f"these are the first {MOST_RAW} bytes of {len(self._data)}")
         text = view.prettify(self._data, self._metadata)
         if not isinstance(text, str):
             raise TypeError(f"prettify() returned {type(text).__name__}, not str")

@@ -27,10 +27,12 @@ class _Attempt(Generic[T]):
     def run(self) -> None:
         try:
             self.result = self._function()
-        except Exception as problem:
-            self.problem = problem
         except _Stopped:
             return
+        except Exception as problem:
+            self.problem = problem
+        except BaseException as problem:  # sys.exit, for one: it would end this thread and say nothing
+            self.problem = RuntimeError(f"it raised {type(problem).__name__}")
         self.finished = True
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 RAW = "raw"
 LIMIT = 1024**2
 """Bytes of data that a view is given unless its `Contentview.limit` says otherwise."""
+MOST_RAW = 16 * 1024**2
+"""Bytes that are shown raw, at most: what is more is for a file, not for the eye."""
 _LONG_LINE = 4 * 80
 """Bytes that are enough for a line where only some lines are shown."""
 
@@ -128,7 +130,8 @@ class Raw(Contentview):
     trusted = True
 
     def prettify(self, data: bytes, metadata: Metadata) -> str:
-        return metadata.decode(data if metadata.lines is None else data[: 4 + metadata.lines * _LONG_LINE])
+        wanted = MOST_RAW if metadata.lines is None else 4 + metadata.lines * _LONG_LINE
+        return metadata.decode(data[: min(wanted, MOST_RAW)])
 
     def render_priority(self, data: bytes, metadata: Metadata) -> float:
         return 0.1

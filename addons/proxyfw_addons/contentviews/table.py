@@ -171,7 +171,7 @@ _zip = of_type(
 )  # fmt: skip
 
 VIEWS: tuple[BuiltIn, ...] = (
-    BuiltIn("hex", "A hex dump.", binary, limit=float("inf"), module="hexdump"),
+    BuiltIn("hex", "A hex dump.", binary, limit=16 * KIB**2, module="hexdump"),
     BuiltIn("json", "JSON, also one value a line; spelling and order are kept.", json, "json"),
     BuiltIn(
         "html", "HTML and XML, an element a line, however bad the markup.", markup, "xml", HALF, "markup"
