@@ -30,6 +30,13 @@ class Options(options.Options):
             values["mode"] = [values["mode"]]
         self.update_defer(**values)
 
+    def add_option(
+        self, name: str, typespec: Any, default: Any, help: str, choices: Any = None, **more: Any
+    ) -> None:
+        """Declare an option, unless the proxy has it: old programs declare some of its own themselves."""
+        if more or name not in self:
+            super().add_option(name, typespec, default, help, choices, **more)
+
     def update_known(self, **values: Any) -> dict[str, Any]:
         """Change the options that there are; the others are returned."""
         unknown = {name: value for name, value in values.items() if name not in self}

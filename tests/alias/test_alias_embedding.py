@@ -85,6 +85,8 @@ def test_options_are_there_before_any_master(tmp_path: Path) -> None:
     assert opts.upstream_cert is True
     assert opts.update_known(ssl_insecure=False, nothing=1) == {"nothing": 1}
     assert opts.ssl_insecure is False
+    opts.add_option("body_size_limit", int, 0, "As programs of long ago did.")
+    assert opts.body_size_limit is None
     with pytest.raises(OptionsError, match="listen_prot"):
         opts.update(listen_prot=1)
 
