@@ -14,7 +14,7 @@ numbers = count(1)
 
 
 def load(loader: Loader) -> None:
-    loader.add_option("fail_every", int, 10, "Which requests fail: every so manieth.")
+    loader.add_option("fail_every", int, 10, "One request in so many fails.")
 
 
 def request(flow: http.HTTPFlow) -> None:

@@ -1,4 +1,4 @@
-"""Take tracking parameters out of every URL before it is asked for, and Referer paths with them.
+"""Take tracking parameters out of every URL before it is asked for, and the whole query out of Referer.
 
 Run:  proxyfw -s examples/strip_tracking.py
 See:  curl -x http://127.0.0.1:8080 'http://example.com/?id=7&utm_source=mail&fbclid=x'

@@ -30,13 +30,16 @@ def _pass_on(save: Implementation, load: Implementation | None) -> None:
     state = _called(save)
     if state is None:
         return
-    if load is None and state is not _FAILED:
-        logger.warning(
-            "addon %s: the new version has no load_state(state) that takes what save_state() returned",
-            save.addon,
-        )
-    elif load is None or state is _FAILED or _called(load, state) is _FAILED:
-        logger.warning("addon %s: the new version begins without the state of the old one", save.addon)
+    if state is not _FAILED:
+        if load is None:
+            logger.warning(
+                "addon %s: the new version has no load_state(state) that takes what save_state() returned",
+                save.addon,
+            )
+            return
+        if _called(load, state) is not _FAILED:
+            return
+    logger.warning("addon %s: the new version begins without the state of the old one", save.addon)
 
 
 def _called(implementation: Implementation, *args: object) -> object:

@@ -13,9 +13,7 @@ from collections.abc import Awaitable, Callable, Set
 from inspect import isawaitable
 from weakref import WeakSet
 
-import pluggy
-
-from proxyfw import ctx
+from proxyfw import ctx, hookimpl
 from proxyfw.addonmanager import Loader
 from proxyfw.connection import Client
 from proxyfw.exceptions import OptionsError
@@ -23,8 +21,6 @@ from proxyfw.hookspecs import Socks5AuthData
 from proxyfw.http import HTTPFlow, Response
 
 from .htpasswd import Htpasswd
-
-hookimpl = pluggy.HookimplMarker("proxyfw")
 
 Verdict = bool | Awaitable[bool]
 Door = Callable[[str, str], Verdict]
