@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from proxyfw import ctx
@@ -140,9 +141,10 @@ class ContentviewRegistry:
         data, problem = data_of(message)
         if data is None:
             return ContentviewResult("", "none", RAW, problem, 0)
-        result = self.prettify(data, metadata_of(message, flow, lines), view_name)
+        metadata = metadata_of(message, flow, lines)
         if not problem:
-            return result
+            return self.prettify(data, metadata, view_name)
+        result = self.prettify(data, replace(metadata, content_type=None), view_name)
         both = "; ".join(filter(None, (problem, result.description)))
         return ContentviewResult(
             result.text, result.syntax_highlight, result.view_name, printable(both), result.size

@@ -87,6 +87,15 @@ def test_all_views_are_there(views: ContentviewRegistry) -> None:
     ]  # fmt: skip
 
 
+def test_a_body_that_cannot_be_decoded_is_not_of_its_type(views: ContentviewRegistry) -> None:
+    response = http.Response.make(200, b"", {"content-type": "application/json"})
+    response.headers["content-encoding"] = "br"
+    response.raw_content = b"\xff\x00\x01"
+    result = views.prettify_message(response)
+    assert result.view_name == "hex"
+    assert result.description.startswith("body is not valid br: ")
+
+
 # text
 
 
