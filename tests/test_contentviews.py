@@ -403,3 +403,49 @@ def test_a_view_added_while_a_script_runs_belongs_to_it(
         assert views_of(context) == ["raw", "two"]
         scripts.remove(path)
         assert views_of(context) == ["raw"]
+
+
+OLDER = """
+from mitmproxy import contentviews, flow, http
+
+class ViewSwapCase(contentviews.View):
+    name = "swapcase"
+
+    def __call__(self, data, *, content_type=None, flow=None, http_message=None, **unknown_metadata):
+        return "case-swapped text", contentviews.format_text(data.swapcase())
+
+    def render_priority(self, data, *, content_type=None, flow=None, http_message=None, **unknown_metadata):
+        return 2 if content_type == "text/plain" else 0
+
+view = ViewSwapCase()
+
+def load(loader):
+    contentviews.add(view)
+
+def done():
+    contentviews.remove(view)
+"""
+NEWER = """
+from mitmproxy import contentviews
+
+class SwapCase(contentviews.Contentview):
+    def prettify(self, data: bytes, metadata: contentviews.Metadata) -> str:
+        return data.swapcase().decode(errors="replace")
+
+    def render_priority(self, data: bytes, metadata: contentviews.Metadata) -> float:
+        return 2 if metadata.content_type and metadata.content_type.startswith("text/") else 0
+
+contentviews.add(SwapCase)
+"""
+
+
+@pytest.mark.parametrize("script", [OLDER, NEWER], ids=["older", "newer"])
+def test_scripts_written_for_mitmproxy_add_views(tmp_path: Path, script: str) -> None:
+    (tmp_path / "swap.py").write_text(script)
+    with addon_test_context() as context:
+        scripts = ScriptLoader(context.addons)
+        scripts.add(tmp_path / "swap.py")
+        result = context.addons.contentviews.prettify_message(message(b"Hello"))
+        assert (result.text, result.view_name) == ("hELLO", "swapcase")
+        scripts.remove(tmp_path / "swap.py")
+        assert views_of(context) == ["raw"]
