@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 import textwrap
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -32,6 +31,8 @@ def commands(outer: Settings | None, /, names: tuple[str, ...], form: str, **mor
     proxy = proxy_of(joined(outer or Settings(), more))
     shown = _chosen(proxy.commands, names)
     if form == "json":
+        import json
+
         click.echo(json.dumps([_described(command) for command in shown], indent=2, ensure_ascii=False))
     else:
         click.echo("\n".join(_text(proxy, shown, whole=bool(names))))

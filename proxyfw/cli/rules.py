@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,6 +78,8 @@ def test(
     flows: Path | None,
 ) -> None:
     """Say what the rules in FILE would do to a request for URL, or to saved flows."""
+    import asyncio
+
     book = _book(settings, (file,))
     if (url is None) == (flows is None):
         raise click.UsageError("give a URL, or --flows FILE")
@@ -93,6 +93,8 @@ def test(
 @click.pass_obj
 def schema(settings: Settings) -> None:
     """Print the JSON Schema of rule files, with the actions of the addons that are loaded."""
+    import json
+
     click.echo(json.dumps(document_schema(_book(settings, ())), indent=2))
 
 
