@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from proxyfw.certs import Cert
+    from proxyfw.flow import Line
 
 Address = tuple[str, int]
 
@@ -221,10 +222,11 @@ class Connection:
 class Client(Connection):
     """A connection that a client made to the proxy.
 
-    `peername` is the client, `sockname` the proxy's end, `mitmcert` the certificate the client was shown.
+    `peername` is the client, `sockname` the proxy's end, `mitmcert` the certificate the client was shown,
+    `line` what paces raw tunnels of this client, or None.
     """
 
-    __slots__ = ("mitmcert", "proxy_mode")
+    __slots__ = ("line", "mitmcert", "proxy_mode")
     _facts = (*Connection._facts, "proxy_mode")
     timestamp_start: float
 
@@ -246,6 +248,7 @@ class Client(Connection):
         self.state = state
         self.transport_protocol = transport_protocol
         self.mitmcert: Cert | None = None
+        self.line: Line | None = None
 
     @property
     def address(self) -> Address | None:
@@ -262,11 +265,13 @@ class Client(Connection):
         """Take over what `get_state` gave."""
         super().set_state(state)
         self.mitmcert = _certificate(state["mitmcert"]) if state["mitmcert"] else None
+        self.line = None
 
     def _assign(self, other: Connection) -> None:
         super()._assign(other)
         assert isinstance(other, Client)
         self.mitmcert = other.mitmcert
+        self.line = None
 
 
 class Server(Connection):

@@ -66,14 +66,31 @@ class Error:
 class Control(Protocol):
     """How a live flow reaches whoever carries it; set by the core."""
 
-    def kill(self) -> None:
-        """Close both sides at once."""
+    @property
+    def over(self) -> bool:
+        """There is nobody left to do anything for."""
+
+    def kill(self, reset: bool = True) -> None:
+        """Close both sides at once: broken off, or without *reset* the client's in an orderly way."""
 
     def resume(self) -> None:
         """Wake those who wait for the flow to be resumed."""
 
     async def wait_for_resume(self) -> None:
         """Return when the flow is resumed or killed."""
+
+
+class Line(Protocol):
+    """When, and how many, bytes of a flow go on; what an addon sets as `Flow.line` before they do."""
+
+    async def take(self, to_client: bool, size: int) -> int:
+        """Wait until some of *size* bytes may go; return how many: 1 or more.
+
+        Return within about a second, so that it is noticed if there is nobody left to send to.
+        """
+
+    async def end(self, to_client: bool) -> None:
+        """Wait, if you like, after all has been sent, before the connection may be closed."""
 
 
 class Pause:
@@ -107,8 +124,8 @@ class Flow:
 
     *live* says that the flow is under way and can still be changed on the wire. `marked` is ``""`` or a
     marker, `comment` free text, `is_replay` ``"request"``, ``"response"`` or None, `error` why it failed,
-    `trace` what rules did, None if there were none, `copied_from` the id of the flow that this is a `copy`
-    of, as long as nothing has come of it.
+    `trace` what rules did, None if there were none, `line` what paces it on the wire, or None, `copied_from`
+    the id of the flow that this is a `copy` of, as long as nothing has come of it.
     """
 
     type: ClassVar[str] = ""
@@ -126,6 +143,7 @@ class Flow:
         "error",
         "intercepted",
         "is_replay",
+        "line",
         "live",
         "marked",
         "server_conn",
@@ -150,6 +168,7 @@ class Flow:
         self._addon_errors: list[str] | None = None
         self._backup: Flow | None = None
         self.trace: Trace | None = None
+        self.line: Line | None = None
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -199,10 +218,11 @@ class Flow:
     def _killed(self) -> bool:
         return self.error is not None and self.error.msg == Error.KILLED_MESSAGE
 
-    def kill(self) -> None:
+    def kill(self, reset: bool = True) -> None:
         """Stop the exchange now: both sides are closed, nothing more is sent. Killing twice is no mistake.
 
-        Raises ProxyfwError if the flow is not live.
+        The client sees a reset; without *reset* it gets what has been sent so far, and then the connection
+        ends in an orderly way. Raises ProxyfwError if the flow is not live.
         """
         if self._killed:
             return
@@ -212,7 +232,7 @@ class Flow:
         self.intercepted = False
         self.live = False
         if self.control is not None:
-            self.control.kill()
+            self.control.kill(reset)
 
     def intercept(self) -> None:
         """Hold the flow at the end of the present hook until `resume`."""
@@ -228,6 +248,11 @@ class Flow:
     async def wait_for_resume(self) -> None:
         """Wait while the flow is intercepted; a flow that is not live does not wait."""
         while self.intercepted and self.control is not None:
+            await self.control.wait_for_resume()
+
+    async def wait_until_gone(self) -> None:
+        """Wait until nobody waits for the flow any more: the client has left, or the flow was killed."""
+        while self.control is not None and not self.control.over:
             await self.control.wait_for_resume()
 
     def backup(self, force: bool = False) -> None:
@@ -314,6 +339,7 @@ class Flow:
         self._addon_errors = None
         self._backup = None
         self.trace = None
+        self.line = None
 
     def _twin(self) -> Self:
         new = type(self).__new__(type(self))

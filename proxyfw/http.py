@@ -7,10 +7,11 @@ belongs to it in step (Host, Content-Length). What cannot be sent is refused by 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 from proxyfw import flow as flows
 from proxyfw.connection import Client, Server
+from proxyfw.exceptions import ProxyfwError
 from proxyfw.flow import Flow
 from proxyfw.model import cookies, dates, encoding, url
 from proxyfw.model.cookies import CookieAttrs
@@ -346,6 +347,14 @@ class Response(Message):
         return self._status_code >= 200 and self._status_code not in (204, 304)
 
 
+@runtime_checkable
+class RawAnswer(Protocol):
+    """A `Control` that can also answer with anything; set by the core."""
+
+    def answer_raw(self, data: bytes) -> None:
+        """Send *data* to the client, and then nothing more."""
+
+
 class HTTPFlow(Flow):
     """One HTTP exchange.
 
@@ -371,6 +380,18 @@ class HTTPFlow(Flow):
 
     def __repr__(self) -> str:
         return f"<HTTPFlow {getattr(self, 'request', None)!r} {self.response!r}>"
+
+    def answer_raw(self, data: bytes) -> None:
+        """Send *data*, which need not be HTTP, instead of an answer, and close the connection.
+
+        An HTTP/2 stream is reset instead. Raises ProxyfwError if the flow is not live.
+        """
+        control: object = self.control
+        if not isinstance(control, RawAnswer):
+            raise ProxyfwError(
+                f"flow {self.id} cannot be answered: it is over, or not carried by a connection"
+            )
+        control.answer_raw(data)
 
     def _assign(self, other: Self) -> None:
         super()._assign(other)

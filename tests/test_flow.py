@@ -27,7 +27,11 @@ class Recorder:
         self.waited = asyncio.Event()
         self.going = asyncio.Event()
 
-    def kill(self) -> None:
+    @property
+    def over(self) -> bool:
+        return self.going.is_set()
+
+    def kill(self, reset: bool = True) -> None:
         self.calls.append("kill")
         self.going.set()
 
@@ -354,3 +358,15 @@ def test_any_plain_note_survives(
     state = flow.get_state()
     assert Flow.from_state(state).get_state() == state
     assert state["metadata"] == metadata
+
+
+async def test_waiting_until_nobody_waits_for_the_flow() -> None:
+    flow = a_flow(live=True)
+    flow.control = control = Recorder()
+    waiting = asyncio.ensure_future(flow.wait_until_gone())
+    await control.waited.wait()
+    assert not waiting.done()
+    flow.kill(reset=False)
+    await waiting
+    flow.control = None
+    await flow.wait_until_gone()

@@ -5,21 +5,33 @@ from __future__ import annotations
 from collections.abc import Awaitable
 
 from proxyfw.exceptions import LocalProtocolError
+from proxyfw.flow import Line
 from proxyfw.http import Message
 from proxyfw.net.peer import Stream
 from proxyfw.protocol.events import Data
+
+from . import pace
 
 
 class Passage:
     """The body of *message* on its way to *to*; what is recorded of it ends up in the message."""
 
-    __slots__ = ("_left", "_message", "_pieces", "_to", "received")
+    __slots__ = ("_left", "_line", "_message", "_pieces", "_to", "_to_client", "received")
 
-    def __init__(self, message: Message, to: Stream, capture_limit: int) -> None:
+    def __init__(
+        self,
+        message: Message,
+        to: Stream,
+        capture_limit: int,
+        line: Line | None = None,
+        to_client: bool = True,
+    ) -> None:
         self.received = 0
         self._message = message
         self._to = to
         self._left = capture_limit
+        self._line = line
+        self._to_client = to_client
         self._pieces: list[bytes] = []
         message.raw_content = None
 
@@ -57,6 +69,8 @@ class Passage:
     async def _send(self, piece: bytes) -> None:
         if self._left or self._pieces:
             self._record(piece)
+        if self._line is not None:
+            return await pace.send(self._line, self._to, self._to_client, Data(piece))
         self._to.send(Data(piece))
         await self._to.drain()
 

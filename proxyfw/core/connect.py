@@ -71,9 +71,12 @@ class Connect(Holder[HTTPFlow]):
         self._house.live.discard(flow)
         await self._calls.call(hookspecs.flow_end, flow)
 
-    def kill(self) -> None:
+    def kill(self, reset: bool = True) -> None:
         """Break the tunnel off now. With `Holder` this is a `proxyfw.flow.Control`."""
-        self._peer.abort()
+        if reset:
+            self._peer.abort()
+        else:
+            self._peer.close()
         self.let_go()
 
     def _client_gone(self, reason: ConnectionProblem) -> None:

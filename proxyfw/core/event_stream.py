@@ -39,7 +39,7 @@ class EventPassage(Passage):
         scope: Scope,
     ) -> None:
         """*scope* is what all this happens in, except for the hooks."""
-        super().__init__(response, to, settings.capture_limit)
+        super().__init__(response, to, settings.capture_limit, flow.line)
         self._scope = scope
         self._flow = flow
         self._calls = calls

@@ -14,7 +14,7 @@ from proxyfw import flow as model
 from proxyfw import hookspecs
 from proxyfw.addon.calls import Calls
 from proxyfw.exceptions import ConnectionProblem, LocalProtocolError, PeerGone, ProtocolError
-from proxyfw.flow import Error
+from proxyfw.flow import Error, Line
 from proxyfw.http import Headers, HTTPFlow, Message, Response
 from proxyfw.net.peer import Stream
 from proxyfw.protocol.events import (
@@ -29,7 +29,7 @@ from proxyfw.protocol.events import (
     Trailers,
 )
 
-from . import heads
+from . import heads, pace
 from .answers import error_answer
 from .body import Passage
 from .event_stream import EventPassage, shows
@@ -63,8 +63,8 @@ class Exchange(Holder[HTTPFlow]):
     """One request and what comes of it."""
 
     __slots__ = (
-        "_accepted", "_answered", "_calls", "_client", "_closes", "_fetch", "_origin", "_scope", "_settings",
-        "_told", "_upload", "switched", "websocket",
+        "_accepted", "_answered", "_calls", "_client", "_closes", "_fetch", "_origin", "_polite", "_scope",
+        "_settings", "_told", "_upload", "switched", "websocket",
     )  # fmt: skip
 
     def __init__(
@@ -95,6 +95,8 @@ class Exchange(Holder[HTTPFlow]):
         """The head of the answer is on its way: the client cannot be told of errors any more."""
         self._closes = False
         """The client's connection ends with this exchange."""
+        self._polite = False
+        """If the client is to be cut off, then after it got what has been sent."""
         self._told = False
         """The addons have seen the response, so they are not told of an error too."""
 
@@ -261,8 +263,14 @@ class Exchange(Holder[HTTPFlow]):
         """The beginning of the answer; None if the origin is to be asked again, as it was *times* before."""
         self._origin = origin = await self._fetch.open(self.flow, fresh=times > 0)
         try:
+            if self.flow.line is not None:
+                await pace.wait(self.flow.line, False, 1)  # the latency of the request
             if rest is None:
-                origin.send(head, *heads.body_events(self.flow.request, True))
+                events = heads.body_events(self.flow.request, True)
+                if self.flow.line is None:
+                    origin.send(head, *events)
+                else:
+                    await pace.send(self.flow.line, origin, False, head, *events)
             else:
                 origin.send(head)
                 self._upload = asyncio.create_task(self._stream_request(origin, rest))
@@ -287,7 +295,7 @@ class Exchange(Holder[HTTPFlow]):
         """Pass the request's body on while the answer is awaited, which may come before its end."""
         request = self.flow.request
         try:
-            passage = Passage(request, origin, self._settings.capture_limit)
+            passage = Passage(request, origin, self._settings.capture_limit, self.flow.line, False)
             await self._stream(self._client, request, passage, first)
             origin.send(*_end(request))
         except PeerGone:
@@ -338,6 +346,8 @@ class Exchange(Holder[HTTPFlow]):
             return False
         passage = self._passage(response)
         head = heads.response_head(response, self.flow.request, True, self._closes)
+        if self.flow.line is not None:
+            await pace.wait(self.flow.line, True, 1)
         self._client.send(head)
         self._answered = True
         await self._stream(origin, response, passage, first)
@@ -347,7 +357,7 @@ class Exchange(Holder[HTTPFlow]):
         to, settings = self._client, self._settings
         if shows(response, self._calls):
             return EventPassage(self.flow, response, to, settings, self._calls, self._scope)
-        return Passage(response, to, settings.capture_limit)
+        return Passage(response, to, settings.capture_limit, self.flow.line)
 
     async def _answer(self) -> None:
         """Send the complete answer that is in the flow."""
@@ -359,7 +369,13 @@ class Exchange(Holder[HTTPFlow]):
             self._answered = True
             self._switch(head)
             return
-        client.send(head, *heads.body_events(response, heads.has_body(flow.request, response)))
+        events = heads.body_events(response, heads.has_body(flow.request, response))
+        if flow.line is not None:
+            await pace.wait(flow.line, True, 1)
+            client.send(head)
+            self._answered = True
+            return await self._pace_answer(flow.line, *events)
+        client.send(head, *events)
         self._answered = True
         await client.drain()
 
@@ -376,8 +392,15 @@ class Exchange(Holder[HTTPFlow]):
         return self.flow.response
 
     async def _end_answer(self, response: Response) -> None:
+        if self.flow.line is not None:
+            return await self._pace_answer(self.flow.line, *_end(response))
         self._client.send(*_end(response))
         await self._client.drain()
+
+    async def _pace_answer(self, line: Line, *events: Event) -> None:
+        await pace.send(line, self._client, True, *events)
+        await self._client.drain()
+        await line.end(True)
 
     # Its end
 
@@ -389,7 +412,9 @@ class Exchange(Holder[HTTPFlow]):
         if self._origin:
             self._origin.abort()
         try:
-            if status is None or self._client.can_say(code):
+            if self._polite:
+                self._client.close()
+            elif status is None or self._client.can_say(code):
                 self._client.abort(code)
             elif self._answered:
                 self._client.cut(code)
@@ -411,10 +436,23 @@ class Exchange(Holder[HTTPFlow]):
             self._scope.interrupt(Failed("client disconnected", None))
         self.let_go()
 
-    def kill(self) -> None:
+    def kill(self, reset: bool = True) -> None:
         """Break off both sides now, whatever is under way. With `Holder` this is a `proxyfw.flow.Control`."""
         self._scope.interrupt(Failed(Error.KILLED_MESSAGE, None))
-        self._client.abort()
+        self._polite = not reset
+        if reset:
+            self._client.abort()
+        else:
+            self._client.close()
+        if self._origin:
+            self._origin.abort()
+        self.let_go()
+
+    def answer_raw(self, data: bytes) -> None:
+        """Send *data*, which need not be HTTP, and then nothing more. A `proxyfw.http.RawAnswer`."""
+        self._scope.interrupt(Failed("an addon has answered with bytes that are not HTTP", None))
+        self._polite = self._answered = True
+        self._client.write(data)
         if self._origin:
             self._origin.abort()
         self.let_go()

@@ -9,22 +9,16 @@ from typing import TYPE_CHECKING
 from proxyfw import flow as model
 from proxyfw import hookspecs
 from proxyfw.connection import Client, ConnectionState, Server, ServerConnectionHookData
-from proxyfw.exceptions import ConnectError, ConnectionProblem, PeerGone, TlsError
+from proxyfw.exceptions import ConnectError, ConnectionProblem, TlsError
 from proxyfw.http import HTTPFlow
-from proxyfw.model.own_code import own_code
-from proxyfw.net.peer import Peer
-from proxyfw.net.tls import TlsWire
 from proxyfw.net.wire import Address, Lobby, Wire
-from proxyfw.protocol.events import Event, RequestHead
-from proxyfw.protocol.fields import notable
-from proxyfw.protocol.http1 import ClientCodec, OtherVersion
-from proxyfw.protocol.http2_names import REFUSED_STREAM
 
 from .heads import upgrades
 from .house import House
 from .multiplex import CLEARTEXT, HTTP1, ONLY_HTTP2, Key, Multiplex, NotCarried
+from .origin_peer import ForwardingPeer, OriginPeer
 from .origin_tls import secure
-from .upstream import authority_of, authorization, enter, refuse_407, takes_requests
+from .upstream import enter, takes_requests
 
 if TYPE_CHECKING:
     from .http2_origin import OriginStream
@@ -35,8 +29,6 @@ _MOST_RENEWED = 4096
 """Hosts of which it is remembered when their connections were to be made anew."""
 _NO_COMMON_VERSION = "no_application_protocol"
 """What an origin says that speaks nothing of what it was offered. RFC 7301 section 3.2."""
-_BOUND_TO_CONNECTION = (b"ntlm", b"negotiate")
-"""Schemes that authenticate the connection, so it must not serve other clients. RFC 4559 section 6."""
 
 
 class Pool:
@@ -250,6 +242,11 @@ class Pool:
         assert peer.flow
         return peer.server.tls and self._multiplex.insist_on_http2(peer.flow.request, peer.key)
 
+    def lost(self, peer: OriginPeer) -> None:
+        """*peer* is gone."""
+        self.forget(peer)
+        disconnected(self._house, peer.server, peer.client)
+
     def forget(self, peer: OriginPeer) -> None:
         """*peer* is not to be found under its key any more."""
         idle = self._idle.get(peer.key)
@@ -268,109 +265,9 @@ class Pool:
         self._multiplex.close()
 
 
-@own_code
-class OriginPeer(Peer):
-    """A connection to an origin that serves one exchange after the other."""
-
-    __slots__ = ("_client", "_house", "_pool", "_uses", "flow", "key", "server")
-
-    def __init__(
-        self, wire: Wire, house: House, pool: Pool, key: Key, server: Server, client: Client
-    ) -> None:
-        self.key = key
-        self.server = server
-        self._client = client
-        self._house = house
-        self._pool = pool
-        self._uses = 0
-        self.flow: HTTPFlow | None = None
-        super().__init__(wire, self._new_codec(house), house.watch, house.patience_with_origins)
-
-    def _new_codec(self, house: House) -> ClientCodec:
-        return ClientCodec(house.settings.max_head_size, house.settings.http1_engine)
-
-    @property
-    def reused(self) -> bool:
-        return self._uses > 0
-
-    @property
-    def fresh(self) -> bool:
-        """Nothing has come from the origin since its last answer, not even its leave."""
-        return not self.gone and not self.unread and not self.wire.eof
-
-    def release(self) -> None:
-        flow, self.flow = self.flow, None
-        if self._uses == 0:
-            self._remember_session()
-        if self.gone or self.unread or not self.codec.reusable:
-            self.close()
-            return
-        if flow and _authenticates_connection(flow) and self.key[-1] is not flow.client_conn:
-            self._pool.bind(self, flow.client_conn)
-        self._uses += 1
-        self.next_cycle()
-        self._pool.keep(self)
-
-    def _remember_session(self) -> None:
-        if self.server.tls and isinstance(self.wire, TlsWire) and self.server.address:
-            host, port = self.server.address
-            self._house.origin_contexts.remember(self.wire.ssl, host, port, self.server.sni)
-
-    def _lose(self, reason: ConnectionProblem) -> None:
-        if not self.gone:
-            self._pool.forget(self)
-            if isinstance(reason, OtherVersion) and self.flow and self._pool.ask_in_http2(self):
-                reason = PeerGone(str(reason), code=REFUSED_STREAM, unprocessed=True)
-            disconnected(self._house, self.server, self._client)
-            if self.flow is None:  # idle: nobody else would close it
-                self.wire.close()
-        super()._lose(reason)
-
-
-class ForwardingPeer(OriginPeer):
-    """A connection to an upstream proxy that passes plain HTTP requests on. RFC 9112 section 3.2.2."""
-
-    __slots__ = ()
-
-    def _new_codec(self, house: House) -> ClientCodec:
-        settings = house.settings
-        return ClientCodec(settings.max_head_size, settings.http1_engine, absolute_form=True)
-
-    def send(self, *events: Event) -> None:
-        for event in events:
-            if type(event) is RequestHead:
-                assert self.server.via
-                assert self.server.address
-                event.scheme, event.authority = b"http", authority_of(self.server.address)
-                if event.authority.endswith(b":80"):
-                    event.authority = event.authority[:-3]
-                event.headers = event.headers + authorization(self._house, self.server.via)
-        super().send(*events)
-
-    def next(self) -> Event | None:
-        event = super().next()
-        if event:
-            assert self.server.via
-            refuse_407(self.server.via, event)
-        return event
-
-
 def _lent(peer: OriginPeer, flow: HTTPFlow) -> OriginPeer:
     flow.server_conn, peer.flow = peer.server, flow
     return peer
-
-
-def _authenticates_connection(flow: HTTPFlow) -> bool:
-    """Whether *flow* is part of a login that is bound to its connection."""
-    said = notable(flow.request.headers.fields).get(b"authorization")
-    if said and said.lower().startswith(_BOUND_TO_CONNECTION):
-        return True
-    response = flow.response
-    if response is None or response.status_code != 401:
-        return False
-    fields = response.headers.fields
-    challenges = [value for name, value in fields if name.lower() == b"www-authenticate"]
-    return any(challenge.lower().startswith(_BOUND_TO_CONNECTION) for challenge in challenges)
 
 
 async def connect(house: House, server: Server, client: Client, tunnel: bool = True) -> Wire:

@@ -61,7 +61,10 @@ class Nobody:
     def abort(self, code: int | None = None) -> None:
         self.gone = self.gone or PeerGone("the replay was broken off")
 
-    cut = abort
+    cut = close = abort
+
+    def write(self, data: bytes) -> None:
+        """Nobody listens."""
 
     def can_say(self, code: int | None) -> bool:
         return False

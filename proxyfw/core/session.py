@@ -33,7 +33,8 @@ from .intercept import consider, intercept, read_hello
 from .linger import linger
 from .modes import Mode, Target
 from .multiplex import CLEARTEXT
-from .pool import OriginPeer, Pool, disconnected
+from .origin_peer import OriginPeer
+from .pool import Pool, disconnected
 from .reverse import ReverseRoute
 from .sniff import sniff, speaks_http2
 from .socks import Welcome

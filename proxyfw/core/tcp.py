@@ -10,6 +10,7 @@ import logging
 from collections import deque
 
 from proxyfw import hookspecs
+from proxyfw.addon.calls import Calls
 from proxyfw.connection import Client, Server
 from proxyfw.exceptions import ProxyfwError
 from proxyfw.flow import Error
@@ -33,8 +34,8 @@ async def join(house: House, one: Wire, other: Wire, server: Server, client: Cli
     *shown*: as a flow, if any addon wants to know of it.
     """
     calls = house.addons.calls
-    if shown and any(calls.wants(hook) for hook in _HOOKS):
-        await RawStream(house, one, other, server, client).run()
+    if client.line is not None or (shown and any(calls.wants(hook) for hook in _HOOKS)):
+        await RawStream(house, one, other, server, client, calls if shown else Calls({})).run()
         return
     facts = TCPFlow(client, server) if shown and calls.wants(hookspecs.flow_end) else None
     tally = Tally()
@@ -65,10 +66,13 @@ class RawStream(Holder[TCPFlow]):
 
     __slots__ = ("_calls", "_client", "_house", "_server", "_turn", "deadline")
 
-    def __init__(self, house: House, one: Wire, other: Wire, server: Server, client: Client) -> None:
+    def __init__(
+        self, house: House, one: Wire, other: Wire, server: Server, client: Client, calls: Calls
+    ) -> None:
         super().__init__(TCPFlow(client, server, live=True))
+        self.flow.line = client.line
         self._house = house
-        self._calls = house.addons.calls
+        self._calls = calls
         self._client = _Side(self, one, True)
         self._server = _Side(self, other, False)
         self._turn = asyncio.Lock()
@@ -115,13 +119,24 @@ class RawStream(Holder[TCPFlow]):
                         await self._show(message)
                 if self.over:
                     return
-                sink.write(message.content)
-                await sink.drain()
+                await self._pass(message.content, sink)
         except Exception as e:
             log.exception("internal error in a raw stream to %s", self.flow.server_conn)
             self.fail(f"internal error: {type(e).__name__}: {e}")
         source.ended = True
         sink.finish()
+
+    async def _pass(self, data: bytes, sink: _Side) -> None:
+        line, rest = self.flow.line, memoryview(data)
+        while line is not None and rest and not self.over:
+            allowed = max(1, await line.take(sink is self._client, len(rest)))
+            sink.write(bytes(rest[:allowed]))
+            await sink.drain()
+            self.touch()
+            rest = rest[allowed:]
+        if line is None:
+            sink.write(data)
+            await sink.drain()
 
     async def _show(self, message: TCPMessage) -> None:
         flow = self.flow
@@ -153,12 +168,16 @@ class RawStream(Holder[TCPFlow]):
 
     # What others call: a `Control`, an `Injector`, a `Watched`
 
-    def kill(self) -> None:
+    def kill(self, reset: bool = True) -> None:
         """Break off both sides now, whatever is under way."""
         self.let_go()
-        for side in (self._client, self._server):
-            side.wire.abort()
-            side.wake()
+        if reset:
+            self._client.wire.abort()
+        else:
+            self._client.wire.close()
+        self._server.wire.abort()
+        self._client.wake()
+        self._server.wake()
 
     def inject(self, to_client: bool, data: bytes) -> None:
         source = self._server if to_client else self._client

@@ -248,7 +248,7 @@ class Association(Holder[UDPFlow]):
             raise ProxyfwError("nothing can be injected: the flow is over")
         self.put(UDPMessage(not to_client, data, injected=True))
 
-    def kill(self) -> None:
+    def kill(self, reset: bool = True) -> None:
         """Send nothing more."""
         self.end()
 

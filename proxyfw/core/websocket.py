@@ -18,6 +18,7 @@ from proxyfw.net.wire import Wire
 from proxyfw.protocol.websocket import ABNORMAL, Close, Fragment, Ping, Pong, WebSocketCodec, whole
 from proxyfw.websocket import Opcode, WebSocketData, WebSocketMessage
 
+from . import pace
 from .hold import Holder, hold
 from .house import House
 from .websocket_side import Side
@@ -128,6 +129,7 @@ class WebSocket(Holder[HTTPFlow]):
                         await self._pass(message, source, sink)
                 elif type(item) is WebSocketMessage:
                     if await self._show(item):
+                        await self._pace(sink, item)
                         sink.send(whole(item.content, item.is_text, True))
                 elif isinstance(item, (Ping, Pong)):
                     sink.send(item)
@@ -150,6 +152,7 @@ class WebSocket(Holder[HTTPFlow]):
         message = WebSocketMessage(kind, source is self._client, content)
         if not await self._show(message):
             return
+        await self._pace(sink, message)
         if message.content is content and message.type is kind:
             sink.send(*fragments)
         else:
@@ -176,6 +179,13 @@ class WebSocket(Holder[HTTPFlow]):
                 self._held = None
             self.touch()
         return not (self.over or message.dropped)
+
+    async def _pace(self, sink: Side, message: WebSocketMessage) -> None:
+        """Wait until *message*, which goes in one piece, may go."""
+        line = self.flow.line
+        if line is not None:
+            await pace.wait(line, sink is self._client, len(message.content), lambda: self.over)
+            self.touch()
 
     # The end
 
@@ -242,9 +252,12 @@ class WebSocket(Holder[HTTPFlow]):
         if self._data.close_code is None:
             self.deadline = self._house.watch.loop.time() + self._house.settings.idle_timeout
 
-    def kill(self) -> None:
+    def kill(self, reset: bool = True) -> None:
         """Break off both sides now, whatever is under way."""
-        self._client.wire.abort()
+        if reset:
+            self._client.wire.abort()
+        else:
+            self._client.wire.close()
         self._server.wire.abort()
         self._stop()
 

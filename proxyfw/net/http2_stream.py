@@ -108,6 +108,14 @@ class Http2Stream:
         """Reset the stream: a reset does not overtake what was sent before it."""
         self.abort(code)
 
+    def write(self, data: bytes) -> None:
+        """Break off: what is not HTTP/2 would be the end of all streams."""
+        self.abort()
+
+    def close(self) -> None:
+        """Break off: a stream has no end without an answer but a reset."""
+        self.abort()
+
     def can_say(self, code: int | None) -> bool:
         """Whether an abort with *code* tells the other side more than an answer could."""
         return code == ErrorCodes.HTTP_1_1_REQUIRED

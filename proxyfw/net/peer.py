@@ -68,6 +68,12 @@ class Stream(Protocol):
     def can_say(self, code: int | None) -> bool:
         """Whether an abort with *code* tells the other side more than an answer of ours could."""
 
+    def write(self, data: bytes) -> None:
+        """Write what need not be HTTP, if this wire can carry it; else break off."""
+
+    def close(self) -> None:
+        """Send nothing more, and end in an orderly way, if this wire knows one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Patience:
@@ -183,6 +189,11 @@ class Peer:
     def can_say(self, code: int | None) -> bool:
         """Whether an abort with *code* tells the other side more than an answer could: never, in HTTP/1."""
         return False
+
+    def write(self, data: bytes) -> None:
+        """Write what need not be HTTP."""
+        if not self.wire.closed:
+            self.wire.write(data)
 
     def close(self) -> None:
         """Send what is queued, then close."""
