@@ -49,21 +49,9 @@ from proxyfw.protocol.http2_stream import StreamState
 from proxyfw.protocol.http2_websocket import connect_fields, switching, upgrade_fields
 
 __all__ = [
-    "ANSWERABLE",
-    "CONNECTION_WINDOW",
-    "MAX_STREAMS",
-    "PREFACE",
-    "STREAM_WINDOW",
-    "VERSION",
-    "Codec",
-    "ErrorCodes",
-    "Fact",
-    "Failure",
-    "GoAway",
-    "Malformed",
-    "PingAck",
-    "name_of",
-]
+    "ANSWERABLE", "CONNECTION_WINDOW", "MAX_STREAMS", "PREFACE", "STREAM_WINDOW", "VERSION", "Codec",
+    "ErrorCodes", "Fact", "Failure", "GoAway", "Malformed", "PingAck", "name_of",
+]  # fmt: skip
 
 _NUISANCES, _NUISANCES_PER_SECOND = 2000, 200
 _RESETS, _RESETS_PER_SECOND = 500, 50

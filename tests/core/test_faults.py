@@ -10,7 +10,8 @@ import pytest
 from proxyfw.core import exchange, heads
 from proxyfw.core.body import Passage
 from proxyfw.core.exchange import Exchange
-from proxyfw.core.pool import OriginPeer, Pool
+from proxyfw.core.origin_peer import OriginPeer
+from proxyfw.core.pool import Pool
 from proxyfw.http import HTTPFlow
 from proxyfw.net.wire import Wire
 from proxyfw.protocol.http1 import ClientCodec, ServerCodec
