@@ -38,18 +38,18 @@ def _boundary(data: bytes, metadata: Metadata) -> bytes:
 
 
 def _part(section: bytes) -> str:
-    section = section.replace(b"\r\n", b"\n", 64) if b"\r\n" in section[:8192] else section
-    head, blank, body = section.lstrip(b" \t").removeprefix(b"\n").partition(b"\n\n")
+    section = section.lstrip(b" \t")
+    line_end = b"\r\n" if section.startswith(b"\r\n") else b"\n"
+    head, blank, body = section.partition(line_end * 2)
     if not blank:
-        head, body = b"", head
+        head, body = b"", section
     kind = _TYPE.search(head)
-    shown_head = head.decode("utf-8", "backslashreplace")
     name = kind[1].decode("ascii", "replace").lower() if kind else "text/plain"
-    return f"{shown_head}\n\n{_body(body, name)}".strip("\n")
+    return f"{head.decode('utf-8', 'backslashreplace').strip()}\n\n{_body(body, name)}".strip("\r\n")
 
 
 def _body(body: bytes, kind: str) -> str:
     if kind.startswith("multipart/"):
         return body.decode("utf-8", "backslashreplace")
-    shown = contentviews.registry.prettify(body, Metadata(content_type=kind, lines=None))
+    shown = contentviews.registry.prettify(body, Metadata(content_type=kind))
     return f"({len(body)} bytes)" if shown.view_name == "hex" else str(shown.text)

@@ -21,7 +21,8 @@ from proxyfw import http
 from proxyfw.contentviews import ContentviewRegistry, ContentviewResult, Metadata
 from proxyfw.dns import DNSMessage, Question, ResourceRecord
 from proxyfw.exceptions import OptionsError
-from proxyfw.testing import addon_test_context, http_flow
+from proxyfw.testing import addon_test_context, client_connection, http_flow, server_connection
+from proxyfw.udp import UDPFlow, UDPMessage
 from proxyfw_addons.contentviews import ContentViews
 from proxyfw_addons.contentviews.table import VIEWS
 
@@ -199,6 +200,8 @@ def test_multipart_shows_parts_in_their_views(views: ContentviewRegistry) -> Non
         '  "a": 1', "}", "", "--",
         "Content-Type: application/octet-stream", "", "(3 bytes)",
     ]  # fmt: skip
+    bare = b"--X\n\none\n--X\nContent-Type: text/plain\n\ntwo\n--X--"
+    assert shown(views, bare, "multipart/mixed").text == "one\n\n--\nContent-Type: text/plain\n\ntwo"
     many = b"".join(b"--X\r\n\r\n%d\r\n" % number for number in range(500))
     assert shown(views, many, "multipart/mixed; boundary=X").text.endswith("(and 300 more parts)")
 
@@ -367,6 +370,13 @@ def test_dns_over_https_and_on_its_own(views: ContentviewRegistry) -> None:
         "id 7", "opcode QUERY", "rcode NOERROR", "flags QR RD RA", ";QUESTION", "example.com IN A",
         ";ANSWER", "example.com 60 IN A 192.0.2.1", ";AUTHORITY", ";ADDITIONAL",
     ]  # fmt: skip
+
+
+def test_datagrams_to_a_name_server_are_dns(views: ContentviewRegistry) -> None:
+    said = UDPMessage(True, dns.message.make_query("example.com", "A").to_wire())
+    for port, name in ((53, "dns"), (54, "hex")):
+        flow = UDPFlow(client_connection(), server_connection(("192.0.2.1", port)))
+        assert views.prettify_message(said, flow).view_name == name
 
 
 @pytest.mark.parametrize(
