@@ -13,7 +13,7 @@ from proxyfw.http import HTTPFlow, Response
 
 from .background import in_thread
 
-AbortKind: TypeAlias = Literal["reset", "refused"]
+AbortKind: TypeAlias = Literal["reset", "close", "refused"]
 Headers: TypeAlias = Mapping[str, str | None]
 Outcome: TypeAlias = "Response | Abort | int | str | bytes | dict[str, Any] | list[Any] | None"
 """What a handler may return: an answer, as such or as its status, text, content or JSON; or None."""
@@ -93,7 +93,7 @@ class Forward:
 
 @dataclass(frozen=True, slots=True)
 class Abort:
-    """Gives no answer: the client's connection is reset, or it is told that the origin has refused ours."""
+    """Gives no answer: the client's connection is reset or closed, or it is told that the origin refuses."""
 
     kind: AbortKind = "reset"
 
@@ -102,11 +102,11 @@ class Abort:
             raise ValueError(f"abort: {self.kind!r} is none of {', '.join(get_args(AbortKind))}")
 
     async def __call__(self, flow: HTTPFlow) -> bool:
-        if self.kind == "reset":
-            flow.kill()
-        else:
+        if self.kind == "refused":
             host, port = flow.request.host, flow.request.port
             flow.response = Response.make(502, f"cannot connect to {host}:{port}: Connection refused\n")
+        else:
+            flow.kill(reset=self.kind == "reset")
         return True
 
 
@@ -153,7 +153,7 @@ class Handle:
             return await outcome(flow)
         if outcome is not None:
             flow.response = response_of(outcome)
-        return flow.response is not None
+        return flow.response is not None or flow.error is not None
 
 
 def response_of(outcome: Any) -> Response:

@@ -26,6 +26,7 @@ class Background:
         return self
 
     def __exit__(self, *problem: object) -> None:
+        self.run(_end_tasks())
         self.run(self.loop.shutdown_asyncgens())
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(PATIENCE)
@@ -47,6 +48,15 @@ class Background:
             return function(*args)
 
         return self.run(work())
+
+
+async def _end_tasks() -> None:
+    """Cancel what is left, and wait for that."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=PATIENCE)
 
 
 async def in_thread(function: Callable[[A], T], argument: A) -> T:

@@ -44,8 +44,8 @@ class LiveProxy:
         self._routes = Routes()
         self._strictness = Strictness(self._routes)
         self._added: list[object] = []
-        self._folder = tempfile.TemporaryDirectory(prefix="proxyfw-")
-        self._variables: dict[str, str] | None = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._variables: dict[str, str] = {}
         self.flows = FlowLog()
         """What the fixture ``flow_log`` is."""
         self.proxy: Proxy = background.run(self._start(dict(options), addons, default_addons))
@@ -67,7 +67,8 @@ class LiveProxy:
     def stop(self) -> None:
         """Stop it. Nothing of it is left."""
         self._background.run(self.proxy.stop())
-        self._folder.cleanup()
+        if self._folder:
+            self._folder.cleanup()
 
     # Where it is
 
@@ -94,11 +95,10 @@ class LiveProxy:
     @property
     def environment(self) -> dict[str, str]:
         """Variables that send a program through it: a whole environment for ``subprocess.run(env=…)``."""
-        if self._variables is None:
-            folder = Path(self._folder.name)
-            self._variables = variables(
-                self.url, write_roots(folder, self.ca_cert_path, os.environ), os.environ
-            )
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="proxyfw-")
+            roots = write_roots(Path(self._folder.name), self.ca_cert_path, os.environ)
+            self._variables = variables(self.url, roots, os.environ)
         return {**os.environ, **self._variables}
 
     def ssl_context(self) -> ssl.SSLContext:

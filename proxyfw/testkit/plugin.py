@@ -7,6 +7,7 @@ fixture is used.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,7 +108,8 @@ def proxy_server(
     """The running proxy, as long as the setting proxyfw_scope says; for fixtures of that scope."""
     from .live import LiveProxy
 
-    live = LiveProxy(_proxyfw_background, {"confdir": str(proxy_confdir), **proxy_options}, proxy_addons)
+    with _mistakes_in_one_line():
+        live = LiveProxy(_proxyfw_background, {"confdir": str(proxy_confdir), **proxy_options}, proxy_addons)
     yield live
     live.stop()
 
@@ -117,14 +119,26 @@ def proxy(proxy_server: LiveProxy, request: pytest.FixtureRequest) -> Iterator[L
     """A proxy on a random port, whose routes, flows and options are this test's alone."""
     wanted = _wanted(request)
     proxy_server.strict = wanted.pop("strict")
-    before = {name: getattr(proxy_server.proxy.options, name) for name in wanted}
-    if wanted:
-        proxy_server.configure(**wanted)
+    with _mistakes_in_one_line():
+        before = {name: getattr(proxy_server.proxy.options, name) for name in wanted}
+        if wanted:
+            proxy_server.configure(**wanted)
     request.node.stash[_IN_USE] = proxy_server
     yield proxy_server
     proxy_server.reset()
     if before:
         proxy_server.configure(**before)
+
+
+@contextmanager
+def _mistakes_in_one_line() -> Iterator[None]:
+    """What is wrong with an option or an addon is said without the way that led there."""
+    from proxyfw.exceptions import ProxyfwError
+
+    try:
+        yield
+    except ProxyfwError as problem:
+        pytest.fail(f"proxyfw: {problem}", pytrace=False)
 
 
 def _wanted(request: pytest.FixtureRequest) -> dict[str, Any]:

@@ -71,7 +71,7 @@ class Route:
         return self._add(Forward(edit=Calling(request) if request else None))
 
     def abort(self, kind: AbortKind = "reset") -> Self:
-        """Give no answer: reset the connection, or answer 502 as if the origin had ``refused`` its own."""
+        """Give no answer: reset or close the connection, or say 502 as if the origin ``refused`` its own."""
         return self._add(Abort(kind))
 
     def handle(self, handler: Handler) -> Self:

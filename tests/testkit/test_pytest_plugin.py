@@ -229,6 +229,44 @@ def test_a_wider_scope_is_one_proxy_for_fixtures_of_that_scope(project: pytest.P
     run(project).assert_outcomes(passed=3)
 
 
+def test_mistakes_are_said_in_one_line(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.proxyfw(body_size_limit="lots")
+        def test_value(proxy):
+            pass
+
+        @pytest.mark.proxyfw(stirct=True)
+        def test_name(proxy):
+            pass
+        """
+    )
+    result = run(project)
+    result.assert_outcomes(errors=2)
+    result.stdout.fnmatch_lines(["proxyfw: *body_size_limit*lots*", "proxyfw: *stirct*"])
+    result.stdout.no_fnmatch_line("*testkit/plugin.py*")
+
+
+def test_a_handler_that_never_ends_holds_nobody_up(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        f"""
+        import asyncio, threading, pytest
+
+        async def forever(flow):
+            await asyncio.Event().wait()
+
+        @pytest.mark.parametrize("handler", [forever, lambda flow: threading.Event().wait()])
+        def test_it(route, proxy_client, handler):
+            route(handler=handler)
+            with pytest.raises(TimeoutError):
+                proxy_client.get("{URL}", timeout=0.1)
+        """
+    )
+    run(project, "-W", "error").assert_outcomes(passed=2)
+
+
 def test_a_scope_that_there_is_not(project: pytest.Pytester) -> None:
     project.makeini(INI + "proxyfw_scope=forever\n")
     result = project.runpytest_subprocess("-p", "no:cacheprovider", timeout=30)

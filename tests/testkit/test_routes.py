@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http.client import RemoteDisconnected
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -140,12 +141,15 @@ def test_functions_edit_requests_and_responses(
 def test_aborted_requests(route: Routing, proxy_client: ProxyClient) -> None:
     route(url="https://refused.example/*").abort("refused")
     route(url="https://reset.example/*").delay(0.001).abort()
+    route(url="http://close.example/*").abort("close")
     refused = proxy_client.get("https://refused.example/")
     assert (refused.status_code, refused.text) == (
         502, "cannot connect to refused.example:443: Connection refused\n"
     )  # fmt: skip
     with pytest.raises(ConnectionResetError):
         proxy_client.get("https://reset.example/")
+    with pytest.raises(RemoteDisconnected):  # nothing came, and then the end
+        proxy_client.get("http://close.example/")
 
 
 # Handlers
@@ -313,7 +317,7 @@ def test_what_a_route_cannot_do(proxy: LiveProxy) -> None:
     route = proxy.route()
     with pytest.raises(TypeError, match="give json or text, not all of them"):
         route.reply(json={}, text="")
-    with pytest.raises(ValueError, match="'explode' is none of reset, refused"):
+    with pytest.raises(ValueError, match="'explode' is none of reset, close, refused"):
         route.abort("explode")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="times: 0 is too few"):
         route.times(0)
