@@ -13,10 +13,19 @@ from proxyfw.exceptions import CommandError, OptionsError
 from proxyfw.flow import Pause
 from proxyfw.http import HTTPFlow
 from proxyfw.protocol.dns import pack
+from proxyfw.protocol.websocket import Fragment, WebSocketCodec
 from proxyfw.testing import World, world
 
 GET = b"GET http://example.com/a HTTP/1.1\r\nHost: example.com\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
+UPGRADE = (
+    b"GET http://example.com/chat HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\n"
+    b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+ACCEPT = (
+    b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
+)
 FOR_EVER: dict[str, Any] = {"intercept_timeout": 0}
 CONNECT = b"CONNECT db.example:5432 HTTP/1.1\r\nHost: db.example:5432\r\n\r\n"
 
@@ -230,6 +239,32 @@ async def test_messages_of_a_raw_stream_are_held_one_by_one() -> None:
         await pauses.begun.get()
         w.proxy.commands.execute("flow.resume @intercepted")
         assert await server.exactly(3) == b"two"
+
+
+async def test_messages_of_a_websocket_stay_in_order() -> None:
+    """Features 67: one is held, the next waits behind it."""
+    pauses = Pauses()
+    async with world(addons=["flows", "intercept", pauses], intercept="~websocket", **FOR_EVER) as w:
+        origin, client = w.origin(), w.client()
+        client.write(UPGRADE)
+        server = await origin.accept()
+        await server.head()
+        server.write(ACCEPT)
+        await client.head()
+        codec = WebSocketCodec(True, None)
+        client.write(codec.send(Fragment(b"one", True), Fragment(b"two", True)))
+        arriving = WebSocketCodec(False, None)
+        for text in (b"one", b"two"):
+            pause = await pauses.begun.get()
+            assert pause.hook == "websocket_message"
+            assert isinstance(pause.flow, HTTPFlow)
+            assert pause.flow.websocket
+            assert pause.flow.websocket.messages[-1].content == text
+            assert not server.received
+            w.proxy.commands.execute("flow.resume @intercepted")
+            (event,) = arriving.receive(await server.until(bool))
+            assert isinstance(event, Fragment)
+            assert event.data == text
 
 
 async def test_datagrams_are_held() -> None:

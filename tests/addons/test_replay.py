@@ -340,3 +340,21 @@ async def test_an_upgrade_that_an_addon_asks_for_ends_in_an_answer() -> None:
         assert again.response.status_code == 101
         assert not again.live
         assert await w.ended() == [again]
+
+
+async def test_an_origin_that_answers_with_101_is_left(caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing is said about errors, and the connection is not kept."""
+    switching = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: foo\r\nConnection: Upgrade\r\n\r\n"
+    async with world() as w:
+        origin = w.origin()
+        flow = http_flow(
+            Request.make("GET", "http://example.com/", headers={"Upgrade": "foo", "Connection": "upgrade"}),
+            None,
+        )
+        sending = asyncio.create_task(w.proxy.replay(flow))
+        server = await origin.accept()
+        await server.head()
+        server.write(switching)
+        assert (await sending).error is None
+        await server.rest()
+    assert caplog.text == ""
