@@ -160,6 +160,16 @@ class Connection:
         """The TLS handshake is complete."""
         return self.timestamp_tls_setup is not None
 
+    @property
+    def cipher_name(self) -> str | None:
+        """An old name for `cipher`."""
+        return self.cipher
+
+    @property
+    def alpn_proto_negotiated(self) -> bytes | None:
+        """An old name for `alpn`."""
+        return self.alpn
+
     def copy(self) -> Self:
         """The same facts, id included, in a record of its own."""
         new = type(self).__new__(type(self))
@@ -255,6 +265,11 @@ class Client(Connection):
         """The client's address; another name for `peername`."""
         return self.peername
 
+    @property
+    def clientcert(self) -> Cert | None:
+        """An old name for the first of `certificate_list`, or None."""
+        return self.certificate_list[0] if self.certificate_list else None
+
     def get_state(self) -> dict[str, Any]:
         """The facts as plain data; certificates as PEM."""
         state = super().get_state()
@@ -306,6 +321,16 @@ class Server(Connection):
         self.timestamp_tcp_setup: float | None = None
         self.timestamp_tls_setup = None
         self.timestamp_end = None
+
+    @property
+    def ip_address(self) -> Address | None:
+        """An old name for `peername`."""
+        return self.peername
+
+    @property
+    def cert(self) -> Cert | None:
+        """An old name for the first of `certificate_list`, or None."""
+        return self.certificate_list[0] if self.certificate_list else None
 
     def get_state(self) -> dict[str, Any]:
         """The facts as plain data; certificates as PEM."""

@@ -96,7 +96,8 @@ class _Scripts(threading.local, MetaPathFinder):
         if not self.depth or root in sys.stdlib_module_names or root in _OURS:
             return None
         for finder in sys.meta_path:
-            spec = None if finder is self else finder.find_spec(fullname, path, target)
+            find = None if finder is self else getattr(finder, "find_spec", None)
+            spec: ModuleSpec | None = find(fullname, path, target) if find else None
             if spec is not None:
                 if type(spec.loader) is SourceFileLoader and _concerned(spec.loader.path):
                     spec.loader = _ScriptFile(spec.loader.name, spec.loader.path)

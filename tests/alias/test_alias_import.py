@@ -94,6 +94,28 @@ def test_helpers_beside_a_script_have_it_too(scripts: script.ScriptLoader, tmp_p
     assert module.request(None).tcp.TCPFlow
 
 
+def test_packages_that_know_the_other_proxy_have_it_too(
+    scripts: script.ScriptLoader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a script imports is given the alias if it asks for it; the rest is left as it is."""
+    site = tmp_path / "site-packages"
+    site.mkdir()
+    (site / "compat_knowing.py").write_text("from mitmproxy import http\n")
+    (site / "compat_ignorant.py").write_text("value = 1\n")
+    monkeypatch.syspath_prepend(str(site))
+    try:
+        module = loaded(
+            scripts,
+            tmp_path / "user.py",
+            "import compat_knowing, compat_ignorant\ndef request(flow): ...\n",
+        )
+        assert module.compat_knowing.http is http
+        assert vars(module.compat_ignorant)["__builtins__"] is vars(builtins)
+    finally:
+        for name in ("compat_knowing", "compat_ignorant"):
+            sys.modules.pop(name, None)
+
+
 def test_an_installed_package_is_neither_used_nor_disturbed(
     scripts: script.ScriptLoader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

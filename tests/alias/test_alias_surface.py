@@ -110,11 +110,13 @@ SURFACE: dict[str, str] = {
 }
 MEMBERS: dict[str, str] = {
     "connection.Client": (
-        "address alpn cipher connected error id mitmcert peername proxy_mode sni sockname state tls "
-        "timestamp_end timestamp_start timestamp_tls_setup tls_established tls_version "
-        "transport_protocol"
+        "address alpn_proto_negotiated cipher_name clientcert alpn cipher connected error id "
+        "mitmcert peername proxy_mode sni sockname state tls timestamp_end timestamp_start "
+        "timestamp_tls_setup tls_established tls_version transport_protocol"
     ),
-    "connection.Server": "address alpn alpn_offers certificate_list cipher_list timestamp_tcp_setup via",
+    "connection.Server": (
+        "ip_address cert address alpn alpn_offers certificate_list cipher_list timestamp_tcp_setup via"
+    ),
     "dns.DNSMessage": (
         "additionals answers authorities fail questions question succeed to_json packed unpack"
     ),
