@@ -33,7 +33,7 @@ def test_the_tests_of_the_page(
         (pytester.path / f"test_{number}.py").write_text(code, encoding="utf-8")
     strict, session = snippets(PAGE, "ini")
     pytester.makeini(INI)
-    result = pytester.runpytest_inprocess("-p", "no:cacheprovider")
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
     result.assert_outcomes(passed=len(codes))
     assert len(codes) == 9
     assert strict == "[pytest]\nproxyfw_strict = true\n"
@@ -56,7 +56,9 @@ def test_the_fixtures_of_the_page(
         "    assert proxy.proxy.options.ssl_insecure\n"
         "    assert 'proxyauth' in proxy.proxy.addons\n"
     )
-    pytester.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
+    pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:hypothesispytest").assert_outcomes(
+        passed=1
+    )
 
 
 def test_the_page_lists_scopes_and_what_a_proxy_offers() -> None:

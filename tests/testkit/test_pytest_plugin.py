@@ -28,7 +28,7 @@ def project(proxy: LiveProxy, proxy_client: ProxyClient, pytester: pytest.Pytest
 
 
 def run(project: pytest.Pytester, *args: str) -> pytest.RunResult:
-    return project.runpytest_inprocess("-p", "no:cacheprovider", *args)
+    return project.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:hypothesispytest", *args)
 
 
 def test_those_who_do_not_use_it_do_not_pay() -> None:
@@ -264,7 +264,7 @@ def test_a_handler_that_never_ends_holds_nobody_up(project: pytest.Pytester) -> 
                 proxy_client.get("{URL}", timeout=0.1)
         """
     )
-    run(project, "-W", "error").assert_outcomes(passed=2)
+    run(project, "-W", "error::pytest.PytestUnraisableExceptionWarning").assert_outcomes(passed=2)
 
 
 def test_a_scope_that_there_is_not(project: pytest.Pytester) -> None:
@@ -286,5 +286,5 @@ def test_workers_have_proxies_of_their_own(project: pytest.Pytester) -> None:
             assert proxy_client.get("https://api.example/").text == str(n)
         """
     )
-    result = project.runpytest_subprocess("-n", "2", "-p", "no:cacheprovider", timeout=50)
+    result = project.runpytest_subprocess("-n", "2", "-p", "no:hypothesispytest", timeout=50)
     result.assert_outcomes(passed=4)
