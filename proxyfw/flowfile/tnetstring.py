@@ -10,6 +10,7 @@ from typing import Any
 
 MAX_DEPTH = 64
 _LENGTH_DIGITS = 12
+_MOST_DIGITS = 400
 _PIECE = 1 << 20
 
 
@@ -122,6 +123,12 @@ def _null(text: bytes) -> None:
         raise ValueError("null has no content")
 
 
+def _int(text: bytes) -> int:
+    if len(text) > _MOST_DIGITS:
+        raise ValueError(f"a number has {len(text)} digits")
+    return int(text)
+
+
 def _bool(text: bytes) -> bool:
     if text not in (b"true", b"false"):
         raise ValueError(f"{text[:20]!r} is neither true nor false")
@@ -131,7 +138,7 @@ def _bool(text: bytes) -> bool:
 _SCALARS: dict[bytes, Callable[[bytes], Any]] = {
     b",": bytes,
     b";": lambda text: text.decode("utf-8", "surrogatepass"),
-    b"#": lambda text: int(text[:400]),
+    b"#": _int,
     b"^": float,
     b"!": _bool,
     b"~": _null,

@@ -19,6 +19,9 @@ from typing import Any
 import pytest
 
 from proxyfw import io
+from proxyfw.alias import addons
+from proxyfw.alias.addons.present import KeepServing, TermLog
+from proxyfw.alias.master import Master
 from proxyfw.alias.options import Options
 from proxyfw.alias.tools.dump import DumpMaster
 from proxyfw.alias.tools.main import mitmdump
@@ -146,6 +149,19 @@ def test_an_end_that_comes_before_the_beginning_counts(tmp_path: Path) -> None:
     master = DumpMaster(options(tmp_path), with_termlog=False, with_dumper=False)
     master.shutdown()
     asyncio.run(asyncio.wait_for(master.run(), 10))
+
+
+async def test_addons_that_are_there_already_may_be_added(tmp_path: Path) -> None:
+    """As programs do that put their own proxy together from the pieces."""
+    master = Master(options(tmp_path))
+    before = master.addons.names()
+    master.addons.add(*addons.default_addons())
+    master.addons.add(TermLog(), KeepServing())
+    assert master.addons.names() == [*before, "core", "termlog", "keepserving"]
+    with pytest.raises(RuntimeError, match="no event loop"):
+        master.event_loop  # noqa: B018
+    async with master:
+        assert master.event_loop is asyncio.get_running_loop()
 
 
 def test_a_log_on_the_terminal_ends_with_the_run(tmp_path: Path) -> None:

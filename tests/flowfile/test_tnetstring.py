@@ -66,6 +66,7 @@ def test_the_end_of_the_input_is_none() -> None:
         (b"3:abc", 0, "1 bytes are missing"),
         (b"3:abc?", 5, "is no type of a value"),
         (b"1:x#", 2, "a value cannot be read"),
+        (b"500:" + b"1" * 500 + b"#", 4, "a number has 500 digits"),
         (b"3:tru!", 2, "neither true nor false"),
         (b"1:x~", 2, "null has no content"),
         (b"1:\xff;", 2, "a value cannot be read"),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from proxyfw.alias import names_of
 
+from . import present
+
 
 def default_addons() -> list[object]:
-    """Nothing: a proxy has its addons before a program can add them."""
-    return []
+    """One that does nothing: a proxy has its addons before a program can add them."""
+    return [present.Core()]
 
 
 __getattr__ = names_of("addons")
