@@ -144,7 +144,7 @@ class Proxy:
             raise ProxyfwError("nothing can be replayed: the proxy does not run")
         again = prepared(flow)
         options = self.options
-        modes = parse_all(options.mode, options.listen_host, options.listen_port)
+        modes = parse_all(options.mode or ["regular"], options.listen_host, options.listen_port)
         await self._server.replay(again, modes, recorded)
         return again
 

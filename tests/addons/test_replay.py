@@ -119,7 +119,7 @@ async def test_a_replayed_copy_is_not_overwritten_by_the_next_replay() -> None:
 
 async def test_made_by_hand_and_without_a_listener() -> None:
     """With -n; a Host header is added where Request.make gave none."""
-    async with world(server=False) as w, serving(w, port=8000) as requests:
+    async with world(server=False, mode=[]) as w, serving(w, port=8000) as requests:
         flow = http_flow(Request.make("POST", "http://example.com:8000/x", b"body"), None)
         again = await w.proxy.replay(flow)
         assert again.response
