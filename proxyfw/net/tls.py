@@ -10,23 +10,23 @@ from OpenSSL import SSL
 from proxyfw.exceptions import TlsError
 from proxyfw.protocol.tls import Records
 
+from .tls_engine import engine
 from .tls_errors import readable
 from .wire import Wire
 
-_RECORD = 16384
-"""The most that one TLS record, and so one read, can hold. RFC 8446 section 5.1."""
 _HANDSHAKE = 8192
 
 
 class TlsWire(Wire):
     """The plain text side of a TLS connection over *inner*; `handshake` comes first."""
 
-    __slots__ = ("_records", "_shaking", "inner", "ssl")
+    __slots__ = ("_engine", "_records", "_shaking", "inner", "ssl")
 
     def __init__(self, inner: Wire, ssl: SSL.Connection) -> None:
         super().__init__(inner.peername, inner.sockname)
         self.inner = inner
         self.ssl = ssl
+        self._engine = engine(ssl)
         self._records = Records()
         self._shaking: asyncio.Future[None] | None = None
 
@@ -47,9 +47,7 @@ class TlsWire(Wire):
     def write(self, data: bytes) -> None:
         if data and not self.closed:
             try:
-                sent = self.ssl.send(data)
-                while sent < len(data):  # one record at a time
-                    sent += self.ssl.send(memoryview(data)[sent:])
+                self._engine.encrypt(data)
             except SSL.Error as e:
                 self._fail(e)
                 return
@@ -81,7 +79,7 @@ class TlsWire(Wire):
 
     def data_received(self, data: bytes) -> None:
         complete = self._records.completed_by(data)
-        self.ssl.bio_write(data)
+        self._engine.receive(data)
         if self._shaking and not self._shaking.done():
             self._shake()
         elif complete:
@@ -121,11 +119,11 @@ class TlsWire(Wire):
 
     def _read(self, records: int) -> None:
         """Decrypt at most so many *records*: asking OpenSSL for one that is not there costs an exception."""
-        recv, parts = self.ssl.recv, []
+        decrypt, parts = self._engine.decrypt, []
         ended, error = False, None
         try:
             for _ in range(records):
-                parts.append(recv(_RECORD))
+                parts.append(decrypt())
         except SSL.WantReadError:
             if not parts:
                 self._flush(_HANDSHAKE)  # TLS had something to say of its own: no_renegotiation, a new key
@@ -142,16 +140,9 @@ class TlsWire(Wire):
 
     def _flush(self, expected: int) -> None:
         """Pass on what TLS wants to say, about *expected* bytes, in one write."""
-        parts = []
-        try:
-            while True:
-                parts.append(self.ssl.bio_read(expected))
-                if len(parts[-1]) < expected:
-                    break
-        except SSL.WantReadError:
-            pass
-        if parts and not self.inner.closed:
-            self.inner.write(parts[0] if len(parts) == 1 else b"".join(parts))
+        data = self._engine.produced(expected)
+        if data and not self.inner.closed:
+            self.inner.write(data)
 
     def _fail(self, error: SSL.Error) -> None:
         self._flush(_HANDSHAKE)

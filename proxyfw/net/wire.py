@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+import threading
 from collections.abc import Callable
 from typing import Any, Protocol, cast
 
@@ -167,8 +168,14 @@ class Lobby:
             self._changed.set_result(None)
 
 
-_READ_BUFFER = bytearray(256 * 1024)
-_READ_VIEW = memoryview(_READ_BUFFER)
+class _ReadBuffer(threading.local):
+    """What all connections of one thread read into."""
+
+    def __init__(self) -> None:
+        self.view = memoryview(bytearray(256 * 1024))
+
+
+_reading = _ReadBuffer()
 _NO_LINGER = struct.pack("ii", 1, 0)
 """Makes close() send a reset, so that a cut body cannot be taken for a complete one."""
 
@@ -176,17 +183,18 @@ _NO_LINGER = struct.pack("ii", 1, 0)
 class SocketWire(Wire, asyncio.BufferedProtocol):
     """A wire over an asyncio transport.
 
-    All connections read into the same buffer: the loop fills it and hands it over in one step, so nobody
+    All connections of a loop read into the same buffer: it fills it and hands it over in one step, so nobody
     else can be writing there, and an idle connection costs no buffer.
     """
 
-    __slots__ = ("connected", "transport")
+    __slots__ = ("_view", "connected", "transport")
 
     transport: asyncio.Transport
 
     def __init__(self, connected: Callable[[SocketWire], None] | None = None) -> None:
         super().__init__()
         self.connected = connected
+        self._view = _reading.view
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
@@ -198,10 +206,10 @@ class SocketWire(Wire, asyncio.BufferedProtocol):
             self.connected = None
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        return _READ_VIEW
+        return self._view
 
     def buffer_updated(self, nbytes: int) -> None:
-        self.receiver.data_received(bytes(_READ_VIEW[:nbytes]))
+        self.receiver.data_received(bytes(self._view[:nbytes]))
 
     def eof_received(self) -> bool:
         self.deliver_eof()
