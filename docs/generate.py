@@ -19,7 +19,6 @@ from typing import Any
 
 import click
 
-import proxyfw
 from proxyfw import Proxy, connection, contentviews, exceptions, flow, flowfilter, http, tls
 from proxyfw.addonmanager import installed
 from proxyfw.cli.flags import of_options
@@ -152,7 +151,8 @@ def hook_section(name: str, hook: Callable[..., object]) -> Iterator[str]:
 def called() -> frozenset[str]:
     """The hooks that the source calls; others are declared so that addons can have them already."""
     found = set()
-    for path in Path(proxyfw.__file__).parent.rglob("*.py"):
+    root = Path(__file__).parent.parent
+    for path in chain((root / "proxyfw").rglob("*.py"), (root / "addons").rglob("*.py")):
         if path.name not in ("hookspecs.py", "testing.py"):
             text = path.read_text(encoding="utf-8")
             found |= {name for call in CALLS for name in re.findall(call, text)}

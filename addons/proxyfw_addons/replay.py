@@ -9,7 +9,7 @@ import os
 from collections import deque
 from collections.abc import Sequence
 
-from proxyfw import ctx, types
+from proxyfw import ctx, hookspecs, types
 from proxyfw.addonmanager import Loader
 from proxyfw.command import command
 from proxyfw.exceptions import CommandError, OptionsError, ProxyfwError
@@ -92,7 +92,7 @@ class Replay:
         for flow in waiting:
             flow.revert()
         if waiting:
-            ctx.master.addons.trigger("update", waiting)
+            ctx.master.addons.trigger(hookspecs.update, waiting)
 
     @command("replay.client.count")
     def count(self) -> int:

@@ -9,14 +9,17 @@ const given = process.env.https_proxy || process.env.HTTPS_PROXY;
 if (!knows && given && given.startsWith('http://')) {
   const http = require('http');
   const https = require('https');
+  const net = require('net');
   const tls = require('tls');
   const proxy = new URL(given);
+
+  const bare = (host) => host.replace(/^\[|\]$/g, '');
 
   // Calls back with a socket that the proxy has connected to host and port.
   function tunnel(host, port, done) {
     const place = host.includes(':') && !host.startsWith('[') ? `[${host}]:${port}` : `${host}:${port}`;
     const request = http.request({
-      host: proxy.hostname.replace(/^\[|\]$/g, ''),
+      host: bare(proxy.hostname),
       port: proxy.port || 80,
       method: 'CONNECT',
       path: place,
@@ -36,8 +39,10 @@ if (!knows && given && given.startsWith('http://')) {
     request.end();
   }
 
-  function encrypt(socket, options, done) {
-    const secure = tls.connect({ ...options, socket });
+  // TLS to host over socket. An address is no server name (RFC 6066 section 3).
+  function encrypt(socket, host, options, done) {
+    const servername = options.servername || (net.isIP(host) ? '' : host);
+    const secure = tls.connect({ ...options, socket, host, servername });
     secure.once('error', done);
     secure.once('secureConnect', () => {
       secure.removeListener('error', done);
@@ -51,7 +56,7 @@ if (!knows && given && given.startsWith('http://')) {
   https.globalAgent.createConnection = (options, done) => {
     tunnel(options.host, options.port, (problem, socket) => {
       if (problem) done(problem);
-      else encrypt(socket, { ...options, servername: options.servername || options.host }, done);
+      else encrypt(socket, options.host, options, done);
     });
   };
 
@@ -65,7 +70,7 @@ if (!knows && given && given.startsWith('http://')) {
       tunnel(options.hostname, options.port || (secure ? 443 : 80), (problem, socket) => {
         if (problem) done(problem);
         else if (!secure) done(null, socket);
-        else encrypt(socket, { servername: options.servername || options.hostname, ALPNProtocols: ['http/1.1'] }, done);
+        else encrypt(socket, bare(options.hostname), { ALPNProtocols: ['http/1.1'] }, done);
       });
     };
     globalThis[dispatcher] = new Agent({ connect });

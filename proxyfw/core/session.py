@@ -1,4 +1,4 @@
-"""One client connection, from its first byte to its last: requests, and what is inside their tunnels."""
+"""One client connection: the requests on it, and what is inside their tunnels."""
 
 from __future__ import annotations
 
@@ -20,9 +20,8 @@ from proxyfw.protocol.detect import Speech
 from proxyfw.protocol.events import RequestHead
 from proxyfw.protocol.http1 import ServerCodec
 from proxyfw.protocol.http2_upgrade import requested_settings
-from proxyfw.protocol.tls import starts_like_tls
 
-from . import heads
+from . import heads, ways_in
 from .answers import error_answer
 from .connect import Connect
 from .detect import Layer, next_layer
@@ -31,13 +30,12 @@ from .heads import Route
 from .house import House
 from .intercept import consider, intercept, read_hello
 from .linger import linger
-from .modes import Mode, Target
+from .modes import Mode
 from .multiplex import CLEARTEXT
 from .origin_peer import OriginPeer
 from .pool import Pool, disconnected
 from .reverse import ReverseRoute
 from .sniff import sniff, speaks_http2
-from .socks import Welcome
 from .tcp import join, not_reached
 
 if TYPE_CHECKING:
@@ -67,9 +65,9 @@ class Session:
         self._stopping = False
         self._parallel: Parallel | None = None
         self._task: asyncio.Task[Any]
-        self._house = house
-        self._mode = mode
-        self._pool = pool
+        self.house = house
+        self.mode = mode
+        self.pool = pool
 
     def stop(self) -> None:
         """Take no more requests: close now, or after the exchange that is under way."""
@@ -80,7 +78,7 @@ class Session:
             self.wire.close()
 
     async def run(self) -> None:
-        client, addons = self.client, self._house.addons
+        client, addons = self.client, self.house.addons
         self._task = current_task()
         try:
             await addons.calls.call(hookspecs.client_connected, client)
@@ -88,7 +86,7 @@ class Session:
                 log.info("%s: refused: %s", client, client.error)
                 self.wire.abort()
             else:
-                await self._begin()
+                await ways_in.enter(self, self.mode)
         except ConnectionProblem as e:
             log.info("%s: %s", client, e)
         finally:
@@ -97,95 +95,19 @@ class Session:
             client.timestamp_end = model.clock()
             await addons.calls.call(hookspecs.client_disconnected, client)
 
-    async def _begin(self) -> None:
-        """Serve the client as the mode has it by which it came."""
-        lobby, mode, house = self._lobby(), self._mode, self._house
-        self.idle = True
-        if mode.name == "socks5":
-            await self._socks(lobby)
-        elif mode.name == "transparent":
-            host, port = house.network.original_destination(self.wire)
-            await self._inside(lobby, Route("http", host, port))
-        elif mode.name != "reverse":
-            await self._http(lobby, None)
-        elif mode.target and mode.target.scheme in heads.DEFAULT_PORTS:
-            await self._http(lobby, ReverseRoute.to(mode.target, house.settings))
-        elif mode.target:
-            await self._reverse_raw(lobby, mode.target)
-
-    def _lobby(self) -> Lobby:
+    def lobby(self) -> Lobby:
         """Where the bytes of the client are that nobody has claimed."""
         lobby = self.wire.receiver
         assert isinstance(lobby, Lobby)
         return lobby
 
-    async def _http(self, lobby: Lobby, route: Route | None) -> None:
-        """Serve a client that speaks HTTP to us, or HTTP inside TLS; all requests go to *route* if given."""
-        try:
-            async with asyncio.timeout(self._house.settings.idle_timeout):
-                while (tls := starts_like_tls(lobby.data)) is None:
-                    if not await lobby.more():
-                        return
-        except TimeoutError:
-            return
-        self.idle = False
-        if tls:
-            server = self._house.server(self.client, (route.host, route.port)) if route else None
-            hello = await read_hello(self._house, lobby)
-            data = await consider(self._house, hello, self.client, server, [str(route)] if route else [])
-            if server and data.ignore_connection:  # else there is nowhere to pass it on to
-                return await self._pass_through(lobby, server, ignored=True)
-            route = route.secured(hello.sni) if route else None
-            if server and route and route.scheme == "https" and data.establish_server_tls_first:
-                server = await self._establish(server, route.sni)
-            if not await self._intercept(lobby, server, (self.client.sockname or _NOWHERE)[0]):
-                return
-        await self._serve(self.wire, route)
-
-    async def _socks(self, lobby: Lobby) -> None:
-        """Serve a client that says in SOCKS 5 where it wants to go."""
-        welcome = Welcome(self._house, self.client, lobby)
-        try:
-            host, port = await welcome.destination()
-        except ProtocolError as e:
-            log.warning("%s: %s", self.client, e)
-            return
-        if self._house.settings.eager:
-            try:
-                await self._pool.dial_ahead(self._house.server(self.client, (host, port)), self.client)
-            except ConnectionProblem as e:
-                log.info("%s: %s", self.client, e)
-                welcome.deny(e)
-                return
-        await self._inside(welcome.grant(), Route("http", host, port))
-
-    async def _reverse_raw(self, lobby: Lobby, target: Target) -> None:
-        """Carry bytes to *target*; where we speak TLS to it, the client may speak TLS to us or not."""
-        server = self._house.server(self.client, (target.host, target.port))
-        try:
-            if target.scheme == "tls":
-                server.tls, server.sni = True, target.host
-                if await self._sniff(lobby, server) is Speech.TLS:
-                    hello = await read_hello(self._house, lobby)
-                    names = [f"{target.host}:{target.port}"]
-                    data = await consider(self._house, hello, self.client, server, names)
-                    if data.ignore_connection:
-                        server.tls = False
-                    elif await self._intercept(lobby, server, (self.client.sockname or _NOWHERE)[0]):
-                        lobby = self._lobby()
-                    else:
-                        return
-            await self._pass_through(lobby, server)
-        finally:
-            self._pool.abandon(self.client, server)
-
     # Requests
 
-    async def _serve(self, wire: Wire, route: Route | None) -> None:
+    async def serve(self, wire: Wire, route: Route | None) -> None:
         """Answer the requests on *wire*; all of them go to *route* if there is one."""
-        if await speaks_http2(self._house, self.client, wire):
+        if await speaks_http2(self.house, self.client, wire):
             return await self._serve_in_parallel(wire, route)
-        house = self._house
+        house = self.house
         codec = ServerCodec(house.settings.max_head_size, house.settings.http1_engine)
         peer = Peer(wire, codec, house.watch, house.patience_with_clients)
         while True:
@@ -218,11 +140,11 @@ class Session:
     async def _upgrade(self, peer: Peer, head: RequestHead, route: Route | None) -> bool:
         """Go on in HTTP/2 if the request *head* asks for that; False if it is to be answered in HTTP/1.1."""
         settings = requested_settings(head)
-        if settings is None or isinstance(peer.wire, TlsWire) or not self._house.settings.http2:
+        if settings is None or isinstance(peer.wire, TlsWire) or not self.house.settings.http2:
             return False
         from .parallel import switch
 
-        codec = await switch(self._house, peer, head, settings)
+        codec = await switch(self.house, peer, head, settings)
         if codec is None:
             return False
         await self._serve_in_parallel(peer.detach().wire, route, codec)
@@ -241,14 +163,14 @@ class Session:
         async def answer(stream: Http2Stream, head: RequestHead) -> None:
             await self._tell(self._new_exchange(stream, head, route, current_task()), stream)
 
-        self._parallel = Parallel(self._house, wire, answer, codec or new_codec(self._house))
+        self._parallel = Parallel(self.house, wire, answer, codec or new_codec(self.house))
         if self._stopping:
             self._parallel.stop()
         await self._parallel.run()
 
     async def _tell(self, exchange: Exchange, client: Peer | Http2Stream) -> bool:
         """The story of *exchange*, and of what follows it; whether something did."""
-        live, flow = self._house.live, exchange.flow
+        live, flow = self.house.live, exchange.flow
         live.add(flow)
         try:
             await exchange.run()
@@ -258,7 +180,7 @@ class Session:
 
     async def _go_on(self, exchange: Exchange, origin: Stream, client: Peer | Http2Stream) -> bool:
         """Carry what follows a 101 of *origin*, which is not HTTP any more."""
-        house = self._house
+        house = self.house
         if not isinstance(origin, OriginPeer):
             from .http2_origin import OriginStream
 
@@ -284,94 +206,95 @@ class Session:
         self, stream: Stream, head: RequestHead, route: Route | None, task: asyncio.Task[Any]
     ) -> Exchange:
         request = heads.request_from(head, route, model.clock())
-        server = self._house.server(self.client, (request.host, request.port))
+        server = self.house.server(self.client, (request.host, request.port))
         if route:
             server.sni = route.prepare(request)
             server.alpn_offers = route.alpn_offers
         flow = HTTPFlow(self.client, server)
         flow.request = request
-        house = self._house
-        return Exchange(flow, stream, self._pool, house.addons.calls, house.settings, task)
+        house = self.house
+        return Exchange(flow, stream, self.pool, house.addons.calls, house.settings, task)
 
     # Tunnels
 
     async def _connect(self, peer: Peer, head: RequestHead) -> bool:
         """Answer CONNECT; True if there was a tunnel, which is closed now."""
-        connect = Connect(self._house, self._pool, self.client, peer, head)
+        connect = Connect(self.house, self.pool, self.client, peer, head)
         try:
             if not await connect.accept():
                 return False
-            await self._inside(peer.detach(), connect.route)
+            await self.inside(peer.detach(), connect.route)
         except ConnectionProblem as e:
             log.info("%s: tunnel to %s: %s", self.client, connect.route, e)
         finally:
             await connect.end()
         return True
 
-    async def _inside(self, lobby: Lobby, route: Route) -> None:
+    async def inside(self, lobby: Lobby, route: Route) -> None:
         """Find out what is spoken in a tunnel, and serve it."""
-        server = self._house.server(self.client, (route.host, route.port))
+        server = self.house.server(self.client, (route.host, route.port))
         try:
             await self._serve_inside(lobby, route, server, ())
         finally:
-            self._pool.abandon(self.client, server)
+            self.pool.abandon(self.client, server)
 
     async def _serve_inside(
         self, lobby: Lobby, route: Route, server: Server, layers: tuple[str, ...]
     ) -> None:
         """Serve what is spoken, and what is inside of that; *layers* are around it."""
-        house, client = self._house, self.client
+        house, client = self.house, self.client
         names = [str(route)] + ([f"{route.sni}:{route.port}"] if route.sni else [])
         self.idle = True
-        layer = await next_layer(house, self._pool, lobby, NextLayer(client, server, layers), names)
+        layer = await next_layer(house, self.pool, lobby, NextLayer(client, server, layers), names)
         self.idle = False
         if layer is Layer.HTTP:
-            await self._serve(lobby.wire, route)
+            await self.serve(lobby.wire, route)
         elif layer is Layer.TLS:
             hello = await read_hello(house, lobby)
             if hello.sni:
                 names.append(f"{hello.sni}:{route.port}")
             data = await consider(house, hello, client, server, names)
             if data.ignore_connection:
-                return await self._pass_through(lobby, server, ignored=True)
-            asked = await self._establish(server, hello.sni) if data.establish_server_tls_first else server
-            if await self._intercept(lobby, asked, route.host):
+                return await self.pass_through(lobby, server, ignored=True)
+            asked = await self.establish(server, hello.sni) if data.establish_server_tls_first else server
+            if await self.intercept(lobby, asked, route.host):
                 server.tls, server.sni = True, hello.sni or route.host
-                await self._serve_inside(self._lobby(), route.secured(hello.sni), server, (*layers, "tls"))
+                await self._serve_inside(self.lobby(), route.secured(hello.sni), server, (*layers, "tls"))
         else:
-            await self._pass_through(lobby, server, ignored=layer is Layer.IGNORED)
+            await self.pass_through(lobby, server, ignored=layer is Layer.IGNORED)
 
-    async def _intercept(self, lobby: Lobby, server: Server | None, host: str) -> bool:
+    async def intercept(self, lobby: Lobby, server: Server | None, host: str) -> bool:
         """Do TLS with the client, and talk to it through that; False if there will be no talking."""
         self.idle = True
-        wire = await intercept(self._house, lobby, self.client, server, host)
+        wire = await intercept(self.house, lobby, self.client, server, host)
         self.idle = False
         self.wire = wire or self.wire
         return wire is not None
 
-    async def _establish(self, server: Server, sni: str | None) -> Server:
+    async def establish(self, server: Server, sni: str | None) -> Server:
         """Do TLS with the origin before the client; if that fails, the first request will say so.
 
         The origin is offered what the client offers, of what we speak; the connection shows what it took.
         """
         assert server.address
         server.tls, server.sni = True, sni or server.address[0]
-        server.alpn_offers = [p for p in self._house.alpn if p in self.client.alpn_offers]
+        server.alpn_offers = [p for p in self.house.alpn if p in self.client.alpn_offers]
         try:
-            await self._pool.dial_ahead(server, self.client)
+            await self.pool.dial_ahead(server, self.client)
         except ConnectionProblem as e:
             log.debug("%s: %s", self.client, e)
-        return self._pool.ahead(server, self.client)
+        return self.pool.ahead(server, self.client)
 
-    async def _sniff(self, lobby: Lobby, server: Server) -> Speech:
+    async def sniff(self, lobby: Lobby, server: Server) -> Speech:
+        """What the client speaks, or *server* if that comes first. Raises PeerGone."""
         self.idle = True
-        speech = await sniff(self._house, self._pool, lobby, server, self.client)
+        speech = await sniff(self.house, self.pool, lobby, server, self.client)
         self.idle = False
         return speech
 
-    async def _pass_through(self, lobby: Lobby, server: Server, ignored: bool = False) -> None:
+    async def pass_through(self, lobby: Lobby, server: Server, ignored: bool = False) -> None:
         """Bytes to the destination and back; a flow, unless it is *ignored* on purpose."""
-        house, client = self._house, self.client
+        house, client = self.house, self.client
         if client.alpn:
             server.alpn_offers = (client.alpn,)
         shown = not ignored or house.settings.show_ignored_hosts
@@ -380,7 +303,7 @@ class Session:
             lobby.wire.abort()
             return
         try:
-            server, wire = self._pool.claim(server, client) or await self._pool.dial(server, client)
+            server, wire = self.pool.claim(server, client) or await self.pool.dial(server, client)
         except ConnectionProblem as e:
             log.info("%s: %s", client, e)
             lobby.wire.abort()
@@ -391,9 +314,9 @@ class Session:
 
     async def _relay(self, lobby: Lobby, wire: Wire, server: Server, shown: bool) -> None:
         try:
-            await join(self._house, lobby.wire, wire, server, self.client, shown)
+            await join(self.house, lobby.wire, wire, server, self.client, shown)
         finally:
-            disconnected(self._house, server, self.client)
+            disconnected(self.house, server, self.client)
 
 
 def current_task() -> asyncio.Task[Any]:

@@ -5,7 +5,6 @@ Nothing here raises because something is missing: what is not there is empty, or
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -91,6 +90,8 @@ def body(flow: HTTPFlow) -> str | None:
 
 def json_of(flow: HTTPFlow) -> Any:
     """The request's body as JSON, or `MISSING`."""
+    import json  # takes a while, and most proxies have no such rule
+
     text = body(flow)
     if text is None:
         return MISSING

@@ -155,7 +155,7 @@ async def test_a_client_that_leaves_takes_its_entry_along() -> None:
         client = w.client()
         client.write(GET)
         await pauses.begun.get()
-        client.close()
+        client.abort()
         assert (await pauses.ended.get()).ended == "gone"
         assert pending(w) == []
         assert w.network.dialled == []

@@ -288,6 +288,17 @@ def test_clients_reach_a_server_on_this_machine_through_it(
     assert f"GET {site.url}/page -> 200 OK" in done.stderr
 
 
+@pytest.mark.parametrize("code", [CLIENTS["node fetch"][2], CLIENTS["node http"][2]])
+def test_node_reaches_an_address(execute: Exec, site: Site, code: str) -> None:
+    if shutil.which("node") is None:
+        pytest.skip("node is not installed")
+    trust = f"ssl_verify_upstream_trusted_ca={site.ca}"
+    done = execute(
+        "-q", "--set", trust, "--", "node", "-e", code, f"{site.url.replace('localhost', '127.0.0.1')}/page"
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "the page\n", "")
+
+
 def test_git_clones_through_it(execute: Exec, site: Site, tmp_path: Path) -> None:
     if shutil.which("git") is None:
         pytest.skip("git is not installed")

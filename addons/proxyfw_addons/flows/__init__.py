@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from proxyfw import ctx, types
+from proxyfw import ctx, hookspecs, types
 from proxyfw.command import argument, command
 from proxyfw.exceptions import CommandError
 from proxyfw.flow import Flow
@@ -142,7 +142,7 @@ class Flows:
 
 def _updated(flows: Sequence[Flow]) -> None:
     if flows:
-        ctx.master.addons.trigger("update", list(flows))
+        ctx.master.addons.trigger(hookspecs.update, list(flows))
 
 
 def _named(flows: Sequence[Flow]) -> str:
