@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from math import inf
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import pluggy
 
@@ -29,6 +29,16 @@ from proxyfw.ruleset.engine import RuleEngine
 __all__ = ["AddonManager", "Loader", "installed"]
 
 logger = logging.getLogger("proxyfw")
+
+
+@runtime_checkable
+class Moment(Protocol):
+    """A hook together with what it is to be called with."""
+
+    @property
+    def function(self) -> Hook: ...
+
+    def args(self) -> Sequence[Any]: ...
 
 
 class _Registry(pluggy.PluginManager):
@@ -258,8 +268,14 @@ class AddonManager(Calls):
         while self._tasks:
             await asyncio.wait(self._tasks)
 
-    def trigger(self, hook: Hook | str, *args: Any) -> None:
-        """Call *hook* from plain code: functions run now, from the first ``async`` one on in a task."""
+    def trigger(self, hook: Hook | str | Moment, *args: Any) -> None:
+        """Call *hook* from plain code: functions run now, from the first ``async`` one on in a task.
+
+        A `Moment` brings its arguments.
+        """
+        if isinstance(hook, Moment):
+            args = tuple(hook.args())
+            hook = hook.function
         function = hookspecs.HOOKS[hook] if isinstance(hook, str) else hook
         with ctx.use(self.master):
             self._spawn(self.call(function, *args))

@@ -119,6 +119,19 @@ def test_what_is_no_flow_has_no_hooks() -> None:
         list(eventsequence.iterate(object()))  # type: ignore[arg-type]
 
 
+def test_a_hook_is_triggered_as_an_event() -> None:
+    updated: list[Any] = []
+
+    class Updates:
+        def update(self, flows: Any) -> None:
+            updated.append(flows)
+
+    with taddons.context(Updates()) as tctx:
+        flow = tflow.tflow()
+        tctx.master.addons.trigger(hooks.all_hooks["update"]([flow]))
+    assert updated == [[flow]]
+
+
 async def test_a_master_lets_addons_see_a_saved_flow(tmp_path: Path) -> None:
     counts = Counts()
     master = Master(Options(confdir=str(tmp_path)))
