@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import typing
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence, Sized
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -74,7 +74,8 @@ class Parameter:
             return f"[{text}…]"
         if self.required:
             return text
-        return f"[{text}]" if self.default in (None, "") else f"[{text}={_shown(self.default)}]"
+        empty = self.default is None or (isinstance(self.default, Sized) and not self.default)
+        return f"[{text}]" if empty else f"[{text}={_shown(self.default)}]"
 
 
 class _WrongNumber(CommandError):

@@ -30,7 +30,7 @@ class Addon:
         return [cmd, *args]
 
     @command.command("x.send")
-    def send(self, data: bytes) -> bytes:
+    def send(self, data: bytes = b"") -> bytes:
         return data
 
     @command.command("x.sum")
@@ -106,6 +106,7 @@ def test_values(commands: CommandManager) -> None:
 
 def test_usages(commands: CommandManager) -> None:
     assert str(commands.commands["x.save"]) == "x.save path:path [size:int] [note:str]"
+    assert str(commands.commands["x.send"]) == "x.send [data:bytes]"
     assert str(commands.commands["x.paint"]) == "x.paint colour:choice [marker:marker=!]"
     assert str(commands.commands["x.run"]) == "x.run cmd:cmd [args:arg…]"
 
