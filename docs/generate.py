@@ -292,10 +292,11 @@ def names_page() -> Iterator[str]:
     alias = import_module("proxyfw.alias")
     folder = Path(alias.__file__ or "").parent
     own = {".".join(file.relative_to(folder).with_suffix("").parts) for file in folder.rglob("*.py")}
-    own = {name.removesuffix("__init__").rstrip(".") for name in own} - {"", "gone", "leftovers"}
+    inside = {"", "gone", "leftovers", "addons.accepted", "addons.present"}
+    own = {name.removesuffix("__init__").rstrip(".") for name in own} - inside
     yield NAMES
     yield "## Modules\n\n| `mitmproxy.` | Is | Names |\n|---|---|---|"
-    for name in sorted((own | alias.SAME.keys()) - {"addons.present"}):
+    for name in sorted(own | alias.SAME.keys()):
         module = alias.module_named(f"mitmproxy.{name}")
         what = f"`{alias.SAME[name]}`" if name in alias.SAME else "of its own"
         what = "a part of the proxy that is there already" if "present" in what else what

@@ -215,7 +215,7 @@ def test_saved_flows_go_through_scripts(tmp_path: Path, capsys: pytest.CaptureFi
         "def tcp_message(flow): print('tcp', flow.messages[-1].content)\n"
     )
     args = ["-n", "-q", "--set", f"confdir={tmp_path}", "-r", str(saved), "-s", str(script)]
-    assert mitmdump([*args, "--set", "readfile_filter=! ~udp"]) is None
+    assert mitmdump([*args, "--set", "readfile_filter=! ~udp", "--set", "termlog_verbosity=error"]) is None
     lines = capsys.readouterr().out.splitlines()
     assert lines.count("request address") == 3
     assert lines.count("tcp b'hello'") == 2

@@ -37,7 +37,7 @@ def mitmdump(args: Sequence[str] | None = None) -> int | None:
 
     given = sys.argv[1:] if args is None else list(args)
     try:
-        program.main(list(_translated(given)), prog_name="mitmdump")
+        program.main(["-s", str(_HERE / "accepted.py"), *_translated(given)], prog_name="mitmdump")
     except SystemExit as end:
         if end.code not in (0, None):
             raise
