@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from proxyfw import ctx
+from proxyfw import ctx, hookimpl
 from proxyfw.addonmanager import Loader
 from proxyfw.command import command
 from proxyfw.exceptions import FilterError, OptionsError
@@ -65,6 +65,7 @@ class Intercept:
         if self in ctx.master.addons:
             ctx.master.addons.refresh(self)
 
+    @hookimpl(trylast=True, optionalhook=True)  # what other addons make of it is what counts
     def _consider(self, flow: Flow) -> None:
         if self._filter and not flow.is_replay and self._filter(flow):
             flow.intercept()

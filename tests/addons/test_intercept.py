@@ -214,6 +214,18 @@ async def test_without_a_filter_nothing_is_asked_for_each_request() -> None:
         assert not calls.calls.wants(hookspecs.request)
 
 
+async def test_what_scripts_have_made_of_a_request_is_what_counts() -> None:
+    class Edit:
+        def request(self, flow: HTTPFlow) -> None:
+            flow.request.path = "/edited"
+
+    pauses = Pauses()
+    async with world(addons=["intercept", Edit(), pauses], intercept="~u /edited & ~q", **FOR_EVER) as w:
+        client = w.client()
+        client.write(GET)
+        assert (await pauses.begun.get()).hook == "request"
+
+
 async def test_a_wrong_filter_changes_nothing() -> None:
     async with world(addons=["intercept"], intercept="~q") as w:
         with pytest.raises(OptionsError, match="intercept: "):
