@@ -51,11 +51,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Fail a test whose proxy has a reason to; show what the proxy has seen where a test fails."""
     try:
-        yield
+        result = yield
         _check(item)
+        return result
     except BaseException:
         if proxy := item.stash.get(_IN_USE, None):
             item.add_report_section("call", "proxyfw", "\n".join([proxy.flows.summary(), *proxy.problems()]))
