@@ -50,6 +50,7 @@ What `import mitmproxy` finds. What behaves differently is said in
   wherever it stands; an installed mitmproxy is not touched. `importlib.import_module` is not covered.
 - In programs and tests, `from proxyfw import as_mitmproxy; as_mitmproxy()` does so for the whole process,
   and `proxyfw run PROGRAM` does so for a program as it stands.
+- For that, scripts have a copy of the builtins: what others put into `builtins` later is not seen by them.
 - Classes are the same: `mitmproxy.http.HTTPFlow is proxyfw.http.HTTPFlow`.
 - A name that is missing raises `ImportError` at once, with what to use instead.
 - `mitmproxy.version.VERSION` is the version whose API is honoured; files of flows are of its format.
