@@ -10,8 +10,8 @@ from proxyfw.connection import Client
 from proxyfw.exceptions import ConnectionProblem, LocalProtocolError
 from proxyfw.flow import Error
 from proxyfw.http import HTTPFlow, Response
-from proxyfw.net.peer import Peer
-from proxyfw.protocol.events import END, End, RequestHead, ResponseHead
+from proxyfw.net.peer import Stream
+from proxyfw.protocol.events import End, RequestHead, ResponseHead
 
 from . import heads
 from .answers import error_answer
@@ -28,7 +28,7 @@ class Connect(Holder[HTTPFlow]):
 
     __slots__ = ("_calls", "_house", "_peer", "_pool", "route")
 
-    def __init__(self, house: House, pool: Pool, client: Client, peer: Peer, head: RequestHead) -> None:
+    def __init__(self, house: House, pool: Pool, client: Client, peer: Stream, head: RequestHead) -> None:
         host, port = heads.split_authority(head.authority, None)
         self.route = Route("http", host, port)
         self._house = house
@@ -57,7 +57,7 @@ class Connect(Holder[HTTPFlow]):
             self._refuse(flow.response)
         elif not self._house.settings.eager or await self._dial_ahead():
             flow.response = flow.response or Response.make(200, b"", {})
-            self._peer.send(ResponseHead(flow.response.status_code, [], b"Connection established"), END)
+            self._peer.send(ResponseHead(flow.response.status_code, [], b"Connection established"))
             await self._calls.call(hookspecs.http_connected, flow)
             return True
         await self._calls.call(hookspecs.http_connect_error, flow)

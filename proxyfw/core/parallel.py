@@ -101,8 +101,6 @@ class Parallel:
         try:
             head = await stream.receive()
             assert isinstance(head, RequestHead), head
-            if head.method == b"CONNECT":
-                raise ProtocolError("CONNECT is understood in HTTP/1.1 only", 501)
             await self._tell(stream, head)
         except ProtocolError as e:
             log.info("%s: bad request: %s", shown_address(self._peername), e)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +66,8 @@ class Session:
         self._stopping = False
         self._parallel: Parallel | None = None
         self._task: asyncio.Task[Any]
+        self._tunnels: set[Session] = set()
+        """Those that are streams of this connection."""
         self.house = house
         self.mode = mode
         self.pool = pool
@@ -72,6 +75,8 @@ class Session:
     def stop(self) -> None:
         """Take no more requests: close now, or after the exchange that is under way."""
         self._stopping = True
+        for inner in self._tunnels:
+            inner.stop()
         if self._parallel:
             self._parallel.stop()
         elif self.idle:
@@ -161,6 +166,10 @@ class Session:
             route = replace(route, alpn_offers=CLEARTEXT)  # who knew beforehand, knew it of the origin
 
         async def answer(stream: Http2Stream, head: RequestHead) -> None:
+            if head.method == b"CONNECT":
+                if route:
+                    raise ProtocolError("CONNECT is for a proxy, and here is none", 501)
+                return await self._tunnel(stream, head)
             await self._tell(self._new_exchange(stream, head, route, current_task()), stream)
 
         self._parallel = Parallel(self.house, wire, answer, codec or new_codec(self.house))
@@ -217,13 +226,27 @@ class Session:
 
     # Tunnels
 
-    async def _connect(self, peer: Peer, head: RequestHead) -> bool:
+    async def _tunnel(self, stream: Http2Stream, head: RequestHead) -> None:
+        """Answer CONNECT on one of many streams: what is inside is a connection of its own."""
+        inner = Session(self.house, self.pool, self.wire, self.mode)
+        inner.client = copy(self.client)
+        inner._task = current_task()
+        self._tunnels.add(inner)
+        try:
+            if await inner._connect(stream, head):
+                inner.wire.close()
+        finally:
+            self._tunnels.discard(inner)
+
+    async def _connect(self, peer: Peer | Http2Stream, head: RequestHead) -> bool:
         """Answer CONNECT; True if there was a tunnel, which is closed now."""
         connect = Connect(self.house, self.pool, self.client, peer, head)
         try:
             if not await connect.accept():
                 return False
-            await self.inside(peer.detach(), connect.route)
+            lobby = peer.detach()
+            self.wire = lobby.wire
+            await self.inside(lobby, connect.route)
         except ConnectionProblem as e:
             log.info("%s: tunnel to %s: %s", self.client, connect.route, e)
         finally:

@@ -189,11 +189,11 @@ class Codec:
         if head.websocket:
             head.method, head.websocket = b"GET", False
             head.headers, stream.upgrade_key = upgrade_fields(head.headers)
-            length = UNDECLARED
         stream.method = head.method
-        stream.expect(length)
+        tunnel = stream.upgrade_key is not None or head.method == b"CONNECT"
+        stream.expect(UNDECLARED if tunnel else length)
         self._found.append((stream_id, head))
-        if stream.upgrade_key is not None:
+        if tunnel:
             self._found.append((stream_id, END))  # what follows is not its body
 
     def _response(self, event: h2_events.ResponseReceived | h2_events.InformationalResponseReceived) -> None:

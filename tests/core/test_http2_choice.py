@@ -176,17 +176,6 @@ async def test_an_addon_chooses_prior_knowledge_for_an_origin() -> None:
         assert (await client.message()).endswith(b"\r\n\r\nhi")
 
 
-@pytest.mark.parametrize("websocket", [True, False])
-async def test_connect_inside_http2_is_not_understood(websocket: bool) -> None:
-    """5.4.85: extended CONNECT is offered for WebSocket only, and plain CONNECT is for HTTP/1.1."""
-    async with world(websocket=websocket) as w:
-        client = await h2_client(w)
-        stream_id = client.ask([(b":method", b"CONNECT"), (b":authority", b"a.example:443")], end=False)
-        await client.until(lambda: client.heard(stream_id).headers)
-        assert client.heard(stream_id)[b":status"] == b"501"
-        assert client.h2.remote_settings.enable_connect_protocol == websocket
-
-
 async def test_first_requests_share_a_dial_and_later_clients_the_connection() -> None:
     async with world(ssl_insecure=True) as w:
         origin, tasks = w.origin("example.com", 443), list[asyncio.Task[None]]()

@@ -156,7 +156,9 @@ def test_host_is_an_ordinary_field_of_an_answer() -> None:
 
 
 def test_connect_has_an_authority_and_no_path() -> None:
-    [(_, head)] = server().receive(headers(1, [(b":method", b"CONNECT"), (b":authority", b"a.example:443")]))
+    connect = headers(1, [(b":method", b"CONNECT"), (b":authority", b"a.example:443")])
+    [(_, head), end] = server().receive(connect)
+    assert end == (1, END)  # what follows is not its body
     assert head == RequestHead(b"CONNECT", b"", [], b"HTTP/2.0", b"", b"a.example:443")
 
 
