@@ -54,7 +54,8 @@ class Multiplex:
     def offers(self, server: Server, request: Request, key: Key, fresh: bool) -> tuple[bytes, ...]:
         """The versions to be offered for *request*, the one we prefer first.
 
-        Those that an addon or the session has put into ``server.alpn_offers``, if there are any; but a
+        Those that an addon or the session has put into ``server.alpn_offers``, if there are any. Otherwise
+        what came in HTTP/1 goes on in it, as the very bytes, unless the origin speaks nothing but HTTP/2. A
         protocol can be changed to another in HTTP/1.1 only, unless that is WebSocket and the origin takes it
         in HTTP/2, too, or speaks nothing else. *fresh*: it has been tried already.
         """
@@ -65,7 +66,15 @@ class Multiplex:
             return CLEARTEXT if offers == CLEARTEXT or _is_grpc(request) else HTTP1
         if not self._house.settings.http2 or key in self._want_http1:
             return HTTP1
-        return offers if offers and offers != CLEARTEXT else HTTP2
+        if key in self._speak_only_http2:
+            return ONLY_HTTP2
+        if offers and offers != CLEARTEXT:
+            return offers
+        return HTTP2 if request.version_bytes == VERSION else HTTP1
+
+    def does_without_http2(self, key: Key) -> bool:
+        """Whether the origin under *key* was offered HTTP/2, and took HTTP/1.1."""
+        return key in self._speak_http1
 
     def _offers_for_upgrade(
         self, offers: tuple[bytes, ...], server: Server, request: Request, key: Key, fresh: bool
@@ -88,7 +97,8 @@ class Multiplex:
 
     def insist_on_http2(self, request: Request, key: Key) -> bool:
         """The origin does without HTTP/1.1; whether *request*, which came to nothing, can live with that."""
-        if may := self._may_carry(request) and key not in self._want_http1:
+        can = self._may_carry(request) if upgrades(request) else self._house.settings.http2
+        if may := can and key not in self._want_http1:
             _remember(self._speak_only_http2, key)
         return may
 

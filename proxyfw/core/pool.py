@@ -107,7 +107,7 @@ class Pool:
                 flow.server_conn = stream.server
                 return stream
             server = flow.server_conn
-            takes = not fresh and server.alpn_offers != CLEARTEXT
+            takes = not fresh and self._multiplex.does_without_http2(key)
             if takes and (peer := self._take_for(client, key)):
                 return _lent(peer, flow)
             if server.timestamp_start:

@@ -85,8 +85,15 @@ async def test_http11_required_is_passed_on_and_learned() -> None:
         assert (await end.head()).startswith(b"GET / ")
 
 
+class OffersHttp2:
+    """Has origins asked in HTTP/2 where clients speak HTTP/1.1."""
+
+    def requestheaders(self, flow: HTTPFlow) -> None:
+        flow.server_conn.alpn_offers = (b"h2", b"http/1.1")
+
+
 async def test_http11_required_is_obeyed_at_once_for_a_client_that_cannot_be_told() -> None:
-    async with world(ssl_insecure=True) as w:
+    async with world(addons=[OffersHttp2()], ssl_insecure=True) as w:
         origin = w.origin("example.com", 443)
         client = await h1_client(w)
         client.write(b"POST / HTTP/1.1\r\nHost: example.com\r\nContent-Length: 2\r\n\r\nhi")

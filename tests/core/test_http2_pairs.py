@@ -224,7 +224,7 @@ class Versions:
         flow.request.scheme = "https" if tls else "http"
         flow.request.port = 443 if tls else 80
         flow.server_conn = Server(address=(flow.request.host, flow.request.port))
-        flow.server_conn.alpn_offers = (b"h2c",) if self.origin == "h2c" else ()
+        flow.server_conn.alpn_offers = {"h1": (), "h2": (b"h2", b"http/1.1"), "h2c": (b"h2c",)}[self.origin]
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["buffered", "streamed"])

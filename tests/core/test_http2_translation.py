@@ -13,6 +13,7 @@ from http2_ends import (
     h1_origin,
     h2_client,
     h2_origin,
+    secured,
 )
 
 from proxyfw.http import HTTPFlow
@@ -104,9 +105,16 @@ async def test_authority_becomes_host_and_crumbs_become_a_cookie() -> None:
         assert answer.headers == [(b":status", b"200"), (b"x-case", b"Kept"), (b"content-length", b"0")]
 
 
+class OffersHttp2:
+    """Has origins asked in HTTP/2 where clients speak HTTP/1.1."""
+
+    def requestheaders(self, flow: HTTPFlow) -> None:
+        flow.server_conn.alpn_offers = (b"h2", b"http/1.1")
+
+
 async def test_names_are_lowered_only_towards_http2() -> None:
     """5.4.73, and hop-by-hop fields stay behind."""
-    async with world(ssl_insecure=True) as w:
+    async with world(addons=[OffersHttp2()], ssl_insecure=True) as w:
         origin = w.origin("example.com", 443)
         client = await h1_client(w)
         client.write(
@@ -207,7 +215,7 @@ async def test_trailers_of_a_request_from_http2_to_http1() -> None:
 
 async def test_trailers_of_a_request_from_http1_to_http2() -> None:
     """5.4.75."""
-    async with world(ssl_insecure=True) as w:
+    async with world(addons=[OffersHttp2()], ssl_insecure=True) as w:
         origin = w.origin("example.com", 443)
         client = await h1_client(w)
         client.write(
@@ -279,3 +287,36 @@ async def test_the_answer_to_head_declares_what_it_does_not_have() -> None:
         server.head(number, [(b":status", b"200"), (b"content-length", b"1000")], end=True)
         answer = await client.whole(stream_id)
         assert (answer[b"content-length"], answer.body) == (b"1000", b"")
+
+
+async def test_what_comes_in_http1_goes_on_in_it_and_leaves_nothing_that_http2_would_take() -> None:
+    async with world(ssl_insecure=True) as w:
+        origin = w.origin("example.com", 443)
+        old = await h1_client(w)
+        asked = b"GET /x HTTP/1.1\r\nHost: example.com\r\nX-Case: Kept\r\n\r\n"
+        old.write(asked)
+        end = await h1_origin(origin)
+        assert await end.head() == asked
+        end.write(b"HTTP/1.1 200 Fine\r\nContent-Length: 0\r\n\r\n")
+        assert (await old.head()).startswith(b"HTTP/1.1 200 Fine\r\n")
+        new = await h2_client(w)
+        stream_id = new.ask(get(b"/y"))
+        server = await h2_origin(origin)  # though the other connection is idle
+        number, _ = await server.asked()
+        server.answer(number, b"body")
+        assert (await new.whole(stream_id)).body == b"body"
+
+
+async def test_an_origin_that_knows_http2_only_is_asked_in_it_from_then_on() -> None:
+    async with world(ssl_insecure=True) as w:
+        origin = w.origin("example.com", 443)
+        client = await h1_client(w)
+        client.write(b"POST /x HTTP/1.1\r\nHost: example.com\r\nContent-Length: 2\r\n\r\nhi")
+        H2Origin(await secured(await origin.accept(), b"h2"))  # it was not offered, and begins all the same
+        server = H2Origin(await secured(await origin.accept(), b"h2"))
+        for path in (b"/x", b"/y"):
+            number, _ = await server.asked()
+            assert (await server.whole(number)).get(b":path") == path
+            server.answer(number, b"body")
+            assert (await client.message()).endswith(b"body")
+            client.write(b"GET /y HTTP/1.1\r\nHost: example.com\r\n\r\n")

@@ -112,6 +112,6 @@ async def test_an_origin_that_names_http2_and_knows_more(field: Field) -> None:
     proxy = await field.proxy()
     async with hypercorn(field) as port:
         assert await talk(field, proxy, port) == "1.1"
-        async with httpx.AsyncClient(proxy=proxy.url, verify=field.trust(proxy)) as http:
+        async with httpx.AsyncClient(proxy=proxy.url, verify=field.trust(proxy), http2=True) as http:
             assert (await http.get(f"https://example.test:{port}/")).text == "2"
         assert await talk(field, proxy, port) == "2"
