@@ -84,9 +84,9 @@ async def intercept(
 def _alpn(house: House, server: Server | None) -> tuple[bytes, ...]:
     """What we offer to speak: all that we can, unless *server* has been asked already and speaks HTTP/1.
 
-    To the proxy itself (None) clients speak HTTP/1.1, for CONNECT.
+    None stands for the proxy itself.
     """
-    if server is None or (server.tls_established and server.alpn != b"h2"):
+    if server and server.tls_established and server.alpn != b"h2":
         return (b"http/1.1",)
     return house.alpn
 

@@ -104,16 +104,24 @@ async def test_curl_speaks_tls_to_the_proxy(field: Field) -> None:
 
 
 async def test_the_proxys_own_certificate(field: Field) -> None:
-    """5.3.62: for the SNI, or for the local address if there is none; ALPN is HTTP/1.1."""
+    """5.3.62: for the SNI, or for the local address if there is none."""
     proxy = await field.proxy()
     context = field.trust(proxy)
-    context.set_alpn_protocols(["h2", "http/1.1"])
     for name in ("proxy.test", "127.0.0.1"):
         talk = await direct(field, proxy, name, context)
-        assert talk.ssl_object.selected_alpn_protocol() == "http/1.1"
         origin = await field.plain_origin()
         await talk.send(b"GET http://example.test:%d/ HTTP/1.1\r\nHost: example.test\r\n\r\n" % origin.port)
         assert (await talk.message()).endswith(b"GET / HTTP/1.1")
+
+
+@pytest.mark.parametrize("http2", [True, False])
+async def test_what_is_spoken_to_the_proxy_in_tls(field: Field, http2: bool) -> None:
+    """5.3.64: both versions, for CONNECT comes in both."""
+    proxy = await field.proxy(http2=http2)
+    context = field.trust(proxy)
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    talk = await direct(field, proxy, "proxy.test", context)
+    assert talk.ssl_object.selected_alpn_protocol() == ("h2" if http2 else "http/1.1")
 
 
 # Through another proxy

@@ -38,6 +38,11 @@ class Site:
     def __init__(self) -> None:
         self.done: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.flow: HTTPFlow | None = None
+        self.connects: set[str] = set()
+        """The versions of HTTP in which tunnels were asked for."""
+
+    def http_connect(self, flow: HTTPFlow) -> None:
+        self.connects.add(flow.request.http_version)
 
     def request(self, flow: HTTPFlow) -> None:
         path, _, query = flow.request.path.partition("?")
@@ -57,8 +62,9 @@ class Site:
 
 
 @pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed")
-async def test_a_browser_speaks_websocket_over_http2(tmp_path: Path) -> None:
-    """5.4.85: to an origin that has only HTTP/1.1."""
+@pytest.mark.parametrize(("scheme", "connects"), [("http", "HTTP/1.1"), ("https", "HTTP/2.0")])
+async def test_a_browser_speaks_websocket_over_http2(tmp_path: Path, scheme: str, connects: str) -> None:
+    """5.4.85: to an origin that has only HTTP/1.1; and in HTTP/2 to a proxy that is spoken to in TLS."""
     serving = pytest.importorskip("websockets.asyncio.server")
     assert CHROMIUM
     (tmp_path / "leaf.pem").write_bytes(Authority.create("Origins").issue(["localhost"]).to_pem())
@@ -81,7 +87,7 @@ async def test_a_browser_speaks_websocket_over_http2(tmp_path: Path) -> None:
             "--headless", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
             "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
             "--no-sandbox", "--remote-debugging-port=0", f"--user-data-dir={tmp_path / 'profile'}",
-            "--proxy-server=http://{}:{}".format(*proxy.address), "--proxy-bypass-list=<-loopback>",
+            "--proxy-server={}://{}:{}".format(scheme, *proxy.address), "--proxy-bypass-list=<-loopback>",
             f"--ignore-certificate-errors-spki-list={spki}",
         ]  # fmt: skip
         port = origin.sockets[0].getsockname()[1]
@@ -100,3 +106,4 @@ async def test_a_browser_speaks_websocket_over_http2(tmp_path: Path) -> None:
     assert (site.flow.request.http_version, site.flow.response.http_version) == ("HTTP/2.0", "HTTP/1.1")
     assert site.flow.websocket
     assert (site.flow.websocket.close_code, site.flow.websocket.close_reason) == (4001, "bye")
+    assert site.connects == {connects}
