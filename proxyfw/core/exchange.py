@@ -14,7 +14,7 @@ from proxyfw import flow as model
 from proxyfw import hookspecs
 from proxyfw.addon.calls import Calls
 from proxyfw.exceptions import ConnectionProblem, LocalProtocolError, PeerGone, ProtocolError
-from proxyfw.flow import Error, Line
+from proxyfw.flow import Line
 from proxyfw.http import Headers, HTTPFlow, Message, Response
 from proxyfw.net.peer import Stream
 from proxyfw.protocol.events import (
@@ -30,12 +30,11 @@ from proxyfw.protocol.events import (
 )
 
 from . import heads, pace
-from .answers import error_answer
 from .body import Passage
+from .ending import Ending, Failed
 from .event_stream import EventPassage, shows
 from .fetch import Fetch, OriginStream
-from .hold import Holder, hold
-from .scope import Scope
+from .hold import hold
 from .settings import Settings
 from .upgrade import websocket_codecs
 
@@ -51,20 +50,11 @@ _MOST_REFUSALS = 5
 """Times that an origin may say that it has done nothing, before it is believed that it never will."""
 
 
-class Failed(Exception):
-    """The exchange cannot be completed. *status*: what the client is told, None if it is only cut off."""
-
-    def __init__(self, message: str, status: int | None) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-class Exchange(Holder[HTTPFlow]):
+class Exchange(Ending):
     """One request and what comes of it."""
 
     __slots__ = (
-        "_accepted", "_answered", "_calls", "_client", "_closes", "_fetch", "_origin", "_polite", "_scope",
-        "_settings", "_told", "_upload", "switched", "websocket",
+        "_accepted", "_closes", "_fetch", "_settings", "_upload", "switched", "websocket"
     )  # fmt: skip
 
     def __init__(
@@ -77,28 +67,18 @@ class Exchange(Holder[HTTPFlow]):
         task: asyncio.Task[Any],
     ) -> None:
         """*task* is the one that will `run` it."""
-        super().__init__(flow)
+        super().__init__(flow, client, calls, task)
         self.switched: OriginStream | None = None
         """Set when the origin answered 101: what follows on both sides is not HTTP any more."""
         self.websocket: Codecs | None = None
         """What follows is this: the flow goes on, and who carries it ends it."""
-        self._client = client
         self._fetch = fetch
-        self._calls = calls
         self._settings = settings
-        self._scope = Scope(task)
-        self._origin: OriginStream | None = None
         self._upload: asyncio.Task[None] | None = None
         self._accepted: RawHeaders = []
         """The fields of a 101 as the origin sent them."""
-        self._answered = False
-        """The head of the answer is on its way: the client cannot be told of errors any more."""
         self._closes = False
         """The client's connection ends with this exchange."""
-        self._polite = False
-        """If the client is to be cut off, then after it got what has been sent."""
-        self._told = False
-        """The addons have seen the response, so they are not told of an error too."""
 
     async def run(self) -> None:
         """Tell the story and see to it that it has an end: an answer, or a closed connection."""
@@ -402,60 +382,9 @@ class Exchange(Holder[HTTPFlow]):
         await self._client.drain()
         await line.end(True)
 
-    # Its end
-
-    async def _fail(self, message: str, status: int | None, code: int | None = None) -> None:
-        """Record why, leave nobody waiting, and tell the addons. *code*: what the origin has said."""
-        flow = self.flow
-        if flow.error is None:
-            flow.error = Error(message)
-        if self._origin:
-            self._origin.abort()
-        try:
-            if self._polite:
-                self._client.close()
-            elif status is None or self._client.can_say(code):
-                self._client.abort(code)
-            elif self._answered:
-                self._client.cut(code)
-            else:
-                self._client.send(*error_answer(status, message, flow.request.headers))
-        except Exception:  # what went wrong before goes wrong again
-            self._client.abort()
-        if not self._told:
-            await self._calls.call(hookspecs.error, flow)
-
     @property
     def _uploading(self) -> bool:
         return self._upload is not None and not self._upload.done()
-
-    def _client_gone(self, reason: ConnectionProblem) -> None:
-        if isinstance(reason, ProtocolError):
-            self._scope.interrupt(Failed(str(reason), reason.status))
-        else:
-            self._scope.interrupt(Failed("client disconnected", None))
-        self.let_go()
-
-    def kill(self, reset: bool = True) -> None:
-        """Break off both sides now, whatever is under way. With `Holder` this is a `proxyfw.flow.Control`."""
-        self._scope.interrupt(Failed(Error.KILLED_MESSAGE, None))
-        self._polite = not reset
-        if reset:
-            self._client.abort()
-        else:
-            self._client.close()
-        if self._origin:
-            self._origin.abort()
-        self.let_go()
-
-    def answer_raw(self, data: bytes) -> None:
-        """Send *data*, which need not be HTTP, and then nothing more. A `proxyfw.http.RawAnswer`."""
-        self._scope.interrupt(Failed("an addon has answered with bytes that are not HTTP", None))
-        self._polite = self._answered = True
-        self._client.write(data)
-        if self._origin:
-            self._origin.abort()
-        self.let_go()
 
 
 def _end(message: Message) -> list[Event]:

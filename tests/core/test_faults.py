@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from proxyfw.core import exchange, heads
+from proxyfw.core import ending, heads
 from proxyfw.core.body import Passage
 from proxyfw.core.exchange import Exchange
 from proxyfw.core.origin_peer import OriginPeer
@@ -72,7 +72,7 @@ def serve(w: World) -> None:
         (Exchange, "_receive_response", False),
         (Exchange, "_answer", False),
         (Exchange, "_end_answer", True),
-        (exchange, "error_answer", False),
+        (ending, "error_answer", False),
         (Passage, "add", True),
         (heads, "request_head", False),
         (heads, "response_head", False),
