@@ -42,7 +42,11 @@ from .script import ScriptLoader
 
 log = logging.getLogger("proxyfw")
 
-DEFAULT_ADDONS = ("access", "contentviews", "flows", "options", "replay", "inject", "intercept", "rules")
+DEFAULT_ADDONS = (
+    "access", "contentviews", "flows", "options", "replay", "inject", "intercept",
+    "block", "block_hosts", "cors", "redirect",
+    "rules", "map_remote",
+)  # fmt: skip
 """Built-in addons that every proxy has unless it is told otherwise, by entry point name."""
 
 

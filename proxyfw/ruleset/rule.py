@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from proxyfw.hookspecs import HOOKS
 from proxyfw.model.trace import MATCHED, Trace
@@ -18,6 +18,9 @@ from proxyfw.ruleset import shape
 from proxyfw.ruleset.match import Known, Match
 from proxyfw.ruleset.patterns import Found
 from proxyfw.ruleset.shape import Problem, ShapeError, Where
+
+if TYPE_CHECKING:
+    from proxyfw.flow import Flow
 
 KNOWN: dict[str, Known] = {
     **dict.fromkeys(
@@ -53,6 +56,10 @@ class Action:
         """The hooks it acts in, in their order."""
         return [hook for hook in KNOWN if callable(getattr(cls, hook, None))]
 
+    def acts_in(self) -> list[str]:
+        """The hooks this one acts in: fewer than `hooks` if its fields say so."""
+        return self.hooks()
+
 
 class Hit:
     """One use of a rule, for its action."""
@@ -76,6 +83,19 @@ class Hit:
     def note(self, text: str) -> None:
         """Say in the flow's trace what was done."""
         self.trace.add(self.rule.name, "note", MATCHED, text)
+
+    def must_wait(self, action: Action, flow: Flow, hook: str) -> bool:
+        """Whether something before *action* may yet act on *flow* in *hook*, which is later than this one.
+
+        Who answers early asks this, so that answers come in the order of the rules all the same.
+        """
+        for other in self.rule.actions:
+            if other is action:
+                break
+            if hook in other.acts_in():
+                return True
+        rules = self.trace.rules
+        return rules is not None and rules.others_before(self.rule, hook, flow)
 
     def expand(self, text: str) -> str:
         """*text* with ``$1``, ``$2``, … replaced by what was found, and ``$$`` by a dollar."""
@@ -106,7 +126,7 @@ class Rule:
 
     def hooks(self) -> list[str]:
         """The hooks in which it acts."""
-        named = {hook for action in self.actions for hook in action.hooks()}
+        named = {hook for action in self.actions for hook in action.acts_in()}
         return [hook for hook in KNOWN if hook in named]
 
 
@@ -192,7 +212,7 @@ def _read_action(data: object, types: Types, where: Where, base: Path) -> Action
 
 def _check_known(rule: Rule, where: Where) -> None:
     """What the rule asks must be known at the latest when its last action acts."""
-    last = rule.hooks()[-1]
+    last = max(rule.hooks(), key=lambda hook: KNOWN[hook])
     late = [test.field for test in rule.match.tests(Random(0)) if test.known > KNOWN[last]]
     if late:
         message = f"is not yet known when the action acts ({last})"

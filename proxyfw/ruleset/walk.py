@@ -45,7 +45,7 @@ class Active:
         needed = max((test.known for test in self.tests), default=Known.CONNECTION)
         hooks = [hook for hook in rule.hooks() if KNOWN[hook] >= needed]
         self.calls = {
-            hook: [call for action in rule.actions if (call := getattr(action, hook, None)) is not None]
+            hook: [getattr(action, hook) for action in rule.actions if hook in action.acts_in()]
             for hook in hooks
         }
         """What it does in each hook."""
@@ -116,6 +116,16 @@ class Rules:
             for active in self.active
             if active.rule.name not in named
         ]
+
+    def others_before(self, rule: Rule, hook: str, flow: Flow) -> bool:
+        """Whether rules before *rule* may act on *flow* in *hook*: those that have not missed it yet."""
+        decided = (flow.trace.hits if flow.trace is not None else None) or {}
+        for active in self.concerning(hook, facts.host(flow)):
+            if active.rule is rule:
+                return False
+            if decided.get(active, active) is not None:
+                return True
+        return False
 
     def run(self, hook: str, args: Sequence[Any], dry: bool = False) -> Awaitable[None] | None:
         """Run what there is to do in *hook*; what has to be awaited, if anything has."""
