@@ -1,12 +1,24 @@
-"""Fixtures that tests of several rooms use."""
+"""Fixtures that tests of several rooms use, and what everything can be run on.
+
+``PROXYFW_TEST_HTTP1=h11`` (or ``httptools``) and ``PROXYFW_TEST_LOOP=uvloop`` (or ``asyncio``) choose;
+otherwise llhttp frames bodies where it is installed, and tests run on asyncio's own loop.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import os
 from collections.abc import Iterator
 
 import pytest
 
 from proxyfw.protocol import http1_engine as engines
+
+engines.preferred = os.environ.get("PROXYFW_TEST_HTTP1", engines.preferred)
+if LOOP := os.environ.get("PROXYFW_TEST_LOOP", ""):
+    os.environ["PROXYFW_LOOP"] = LOOP  # of the command lines that tests start
+if LOOP == "uvloop":
+    asyncio.set_event_loop_policy(pytest.importorskip("uvloop").EventLoopPolicy())
 
 
 @pytest.fixture(scope="module", params=["h11", "httptools"])
