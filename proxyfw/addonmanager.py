@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from math import inf
 from typing import Any, Protocol, runtime_checkable
 
@@ -114,6 +114,7 @@ class AddonManager(Calls):
         with ctx.use(self.master):
             with self.contentviews.loading(name):
                 load_group(group, self.master)
+                group.look_again()
             self._groups.insert(self._place(first, before, after), group)
             self._swap([], group.members)
             self.rules.settle()
@@ -157,6 +158,7 @@ class AddonManager(Calls):
                 self.master.commands.remove(old.name)
                 self.rules.release(old.name)
                 load_group(group, self.master)
+                group.look_again()
             hand_over_state(old.members, group.members)
             self._groups[self._groups.index(old)] = group
             self._swap(old.members, group.members)
@@ -174,6 +176,20 @@ class AddonManager(Calls):
         self._groups.remove(group)
         self._groups.insert(self._place(first, before, after), group)
         self._rebuild()
+
+    def set_hooks(self, addon: object, **hooks: Callable[..., Any] | None) -> None:
+        """Have *addon*, an instance, called in these hooks from now on, or, with None, no more.
+
+        So an addon costs nothing while its options give it nothing to do. It may be about to be loaded.
+        """
+        before = {name: name in vars(addon) for name in hooks}
+        for name, function in hooks.items():
+            if function is not None:
+                setattr(addon, name, function)
+            elif before[name]:
+                delattr(addon, name)
+        if addon in self and any(before[name] != (hooks[name] is not None) for name in hooks):
+            self.refresh(addon)
 
     def refresh(self, addon: object) -> None:
         """*addon*, given itself or by name, has gained or lost hook functions: call what it has now."""

@@ -45,7 +45,8 @@ log = logging.getLogger("proxyfw")
 DEFAULT_ADDONS = (
     "access", "contentviews", "flows", "options", "replay", "inject", "intercept",
     "block", "block_hosts", "cors", "redirect",
-    "rules", "map_remote",
+    "rules", "map_local", "map_remote", "save", "readfile",
+    "modify", "anticache", "anticomp", "stickyauth", "stickycookie", "strip_csp",
 )  # fmt: skip
 """Built-in addons that every proxy has unless it is told otherwise, by entry point name."""
 
