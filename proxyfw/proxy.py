@@ -43,7 +43,7 @@ from .script import ScriptLoader
 log = logging.getLogger("proxyfw")
 
 DEFAULT_ADDONS = (
-    "access", "contentviews", "flows", "options", "replay", "inject", "intercept",
+    "access", "contentviews", "flows", "options", "replay", "inject", "intercept", "breakpoint",
     "block", "block_hosts", "cors", "redirect",
     "rules", "map_local", "map_remote", "save", "readfile",
     "modify", "anticache", "anticomp", "stickyauth", "stickycookie", "strip_csp",
