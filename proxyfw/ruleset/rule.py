@@ -64,10 +64,17 @@ class Action:
 class Hit:
     """One use of a rule, for its action."""
 
-    __slots__ = ("dry", "found", "number", "random", "rule", "trace")
+    __slots__ = ("dry", "found", "hook", "number", "random", "rule", "trace")
 
     def __init__(
-        self, rule: Rule, found: Found, number: int, random: Random, trace: Trace, dry: bool
+        self,
+        rule: Rule,
+        found: Found,
+        number: int,
+        random: Random,
+        trace: Trace,
+        dry: bool,
+        hook: str = "",
     ) -> None:
         self.rule = rule
         self.found = found
@@ -79,6 +86,8 @@ class Hit:
         self.trace = trace
         self.dry = dry
         """Nothing is on the wire: do not wait, and touch no network."""
+        self.hook = hook
+        """Where the rule was found to match: in earlier ones it has done nothing."""
 
     def note(self, text: str) -> None:
         """Say in the flow's trace what was done."""

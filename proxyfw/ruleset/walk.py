@@ -222,7 +222,7 @@ class _Walk:
         else:
             active.used += 1
             trace.add(rule.name, self.hook, MATCHED)
-            hit = Hit(rule, found, active.used, active.random, trace, self._dry)
+            hit = Hit(rule, found, active.used, active.random, trace, self._dry, self.hook)
         if hits is not None:
             hits[active] = hit
         return hit
