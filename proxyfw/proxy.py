@@ -44,7 +44,7 @@ log = logging.getLogger("proxyfw")
 
 DEFAULT_ADDONS = (
     "access", "contentviews", "flows", "options", "replay", "inject", "intercept", "breakpoint",
-    "block", "block_hosts", "cors", "redirect",
+    "block", "block_hosts", "cors", "mock", "redirect",
     "rules", "map_local", "map_remote", "save", "readfile",
     "modify", "anticache", "anticomp", "stickyauth", "stickycookie", "strip_csp",
 )  # fmt: skip
