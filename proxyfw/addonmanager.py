@@ -23,6 +23,7 @@ from proxyfw.addon.member import Group, Member, default_name, implementations, m
 from proxyfw.addon.report import log_failure
 from proxyfw.contentviews import ContentviewRegistry
 from proxyfw.exceptions import AddonError, OptionsError
+from proxyfw.redaction import Redaction
 from proxyfw.ruleset.book import RuleBook
 from proxyfw.ruleset.engine import RuleEngine
 
@@ -60,11 +61,12 @@ class AddonManager(Calls):
 
     The attribute `calls` is the present state as an object with `call` and `wants` that never changes: who
     keeps it goes on with the versions of the addons it began with. `contentviews` are the content views that
-    addons have added.
+    addons have added, `redaction` is what takes secrets out of what is kept.
     """
 
     __slots__ = (
-        "_engine", "_groups", "_is_running", "_registry", "_tasks", "calls", "contentviews", "master", "rules"
+        "_engine", "_groups", "_is_running", "_registry", "_tasks", "calls", "contentviews", "master",
+        "redaction", "rules",
     )  # fmt: skip
 
     def __init__(self, master: ctx.Master) -> None:
@@ -73,6 +75,7 @@ class AddonManager(Calls):
         self.master = master
         self._groups: list[Group] = []
         self.rules = RuleBook(self._rules_changed)
+        self.redaction = Redaction()
         self._engine = RuleEngine(self.rules)
         self.contentviews = ContentviewRegistry(master, lambda: calling_addon(self._groups))
         self._registry = _Registry("proxyfw")
@@ -135,6 +138,7 @@ class AddonManager(Calls):
                 self.master.commands.remove(group.name)
                 self.master.options.release(group.name)
                 self.contentviews.release(group.name)
+                self.redaction.release(group.name)
                 self.rules.release(group.name)
             self._swap(gone, [])
             self.rules.settle()
@@ -153,9 +157,11 @@ class AddonManager(Calls):
             with (
                 self.master.commands.transaction(),
                 self.rules.transaction(),
+                self.redaction.transaction(),
                 self.contentviews.loading(old.name),
             ):
                 self.master.commands.remove(old.name)
+                self.redaction.release(old.name)
                 self.rules.release(old.name)
                 load_group(group, self.master)
                 group.look_again()
