@@ -26,6 +26,7 @@ from proxyfw.exceptions import AddonError, OptionsError
 from proxyfw.redaction import Redaction
 from proxyfw.ruleset.book import RuleBook
 from proxyfw.ruleset.engine import RuleEngine
+from proxyfw.ruleset.rule import Rule
 
 __all__ = ["AddonManager", "Loader", "installed"]
 
@@ -65,8 +66,8 @@ class AddonManager(Calls):
     """
 
     __slots__ = (
-        "_engine", "_groups", "_is_running", "_registry", "_tasks", "calls", "contentviews", "master",
-        "redaction", "rules",
+        "_engine", "_groups", "_is_running", "_registry", "_routes", "_tasks", "calls", "contentviews",
+        "master", "redaction", "rules",
     )  # fmt: skip
 
     def __init__(self, master: ctx.Master) -> None:
@@ -76,6 +77,8 @@ class AddonManager(Calls):
         self._groups: list[Group] = []
         self.rules = RuleBook(self._rules_changed)
         self.redaction = Redaction()
+        self._routes: list[Rule] = []
+        """The rules that decide where connections lead; those in the pool are made anew when they change."""
         self._engine = RuleEngine(self.rules)
         self.contentviews = ContentviewRegistry(master, lambda: calling_addon(self._groups))
         self._registry = _Registry("proxyfw")
@@ -334,6 +337,10 @@ class AddonManager(Calls):
     def _rules_changed(self) -> None:
         if self._engine.adjust() and self._engine in self:
             self.refresh(self._engine)
+        routes = [active.rule for active in self.rules.current.active if "server_connect" in active.calls]
+        if routes != self._routes:
+            self._routes = routes
+            self.master.renew_connections()
 
     def _configure(self, updated: set[str]) -> None:
         """Tell all addons about changed options; `OptionsError` passes, anything else is theirs alone."""
