@@ -229,13 +229,18 @@ def _check_known(rule: Rule, where: Where) -> None:
 
 
 def schema(types: Types) -> dict[str, Any]:
-    """A list of rules as JSON Schema, draft 2020-12."""
+    """A list of rules as JSON Schema, draft 2020-12, whose ``$defs`` belong to the root of the document."""
     rule = shape.schema(_Outline)
+    named: dict[str, Any] = {"enum": sorted(types)}
     actions = [_action_schema(name, kind) for name, kind in sorted(types.items())]
-    one = {"anyOf": [{"enum": sorted(types)}, *actions]}
+    one = {"$ref": "#/$defs/action"}
     rule["properties"]["action"] = {"anyOf": [one, {"type": "array", "items": one}]}
     rule["required"] = ["action"]
-    return {"type": "array", "items": rule}
+    return {
+        "type": "array",
+        "items": {"$ref": "#/$defs/rule"},
+        "$defs": {"rule": rule, "action": {"anyOf": [named, *actions]}},
+    }
 
 
 def _action_schema(name: str, kind: type[Action]) -> dict[str, Any]:
