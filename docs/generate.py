@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import Any
 
 import click
+from rules_pages import actions_page, schema_text
 
 from proxyfw import Proxy, connection, contentviews, exceptions, flow, flowfilter, http, tls
 from proxyfw.addonmanager import installed
@@ -47,7 +48,7 @@ What `import mitmproxy` finds. What behaves differently is said in
 [Coming from mitmproxy](../howto/coming-from-mitmproxy.md).
 
 - In scripts, helper modules beside them and what those import, `import mitmproxy` means these modules,
-  wherever it stands; an installed mitmproxy is not touched. `importlib.import_module` is not covered.
+  wherever it stands, and so does `importlib.import_module`; an installed mitmproxy is not touched.
 - In programs and tests, `from proxyfw import as_mitmproxy; as_mitmproxy()` does so for the whole process,
   and `proxyfw run PROGRAM` does so for a program as it stands.
 - For that, scripts have a copy of the builtins: what others put into `builtins` later is not seen by them.
@@ -55,7 +56,8 @@ What `import mitmproxy` finds. What behaves differently is said in
 - A name that is missing raises `ImportError` at once, with what to use instead.
 - `mitmproxy.version.VERSION` is the version whose API is honoured; files of flows are of its format.
 - `nextlayer.layer = layers.TCPLayer(…)` means `nextlayer.layer = "tcp"`: the classes have no code.
-- `flow.client_conn.proxy_mode` is text; `isinstance(it, mode_specs.ReverseMode)` and the like hold.
+- `flow.client_conn.proxy_mode` is text with `full_spec` and `type_name`; `isinstance(it,
+  mode_specs.ReverseMode)` and the like hold.
 - `addons.add` takes several addons, as there, or an addon and its name.
 """
 """What is different, on the page of names."""
@@ -100,6 +102,7 @@ def read(path: Path) -> str:
 def pages() -> dict[str, str]:
     """The generated pages by file name."""
     makers: dict[str, Callable[[], Iterator[str]]] = {
+        "actions.md": actions_page,
         "cli.md": cli_page,
         "commands.md": commands_page,
         "exceptions.md": exceptions_page,
@@ -112,7 +115,7 @@ def pages() -> dict[str, str]:
         "../cookbook.md": cookbook_page,
     }
     made = {name: MADE + "\n".join(make()) + "\n" for name, make in makers.items()}
-    return made | {COMING: coming_page()}
+    return made | {COMING: coming_page(), "rules.schema.json": schema_text()}
 
 
 # Hooks

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from math import inf
 from typing import Any, Protocol, runtime_checkable
 
@@ -23,8 +23,10 @@ from proxyfw.addon.member import Group, Member, default_name, implementations, m
 from proxyfw.addon.report import log_failure
 from proxyfw.contentviews import ContentviewRegistry
 from proxyfw.exceptions import AddonError, OptionsError
+from proxyfw.redaction import Redaction
 from proxyfw.ruleset.book import RuleBook
 from proxyfw.ruleset.engine import RuleEngine
+from proxyfw.ruleset.rule import Rule
 
 __all__ = ["AddonManager", "Loader", "installed"]
 
@@ -60,11 +62,12 @@ class AddonManager(Calls):
 
     The attribute `calls` is the present state as an object with `call` and `wants` that never changes: who
     keeps it goes on with the versions of the addons it began with. `contentviews` are the content views that
-    addons have added.
+    addons have added, `redaction` is what takes secrets out of what is kept.
     """
 
     __slots__ = (
-        "_engine", "_groups", "_is_running", "_registry", "_tasks", "calls", "contentviews", "master", "rules"
+        "_engine", "_groups", "_is_running", "_registry", "_routes", "_tasks", "calls", "contentviews",
+        "master", "redaction", "rules",
     )  # fmt: skip
 
     def __init__(self, master: ctx.Master) -> None:
@@ -73,6 +76,9 @@ class AddonManager(Calls):
         self.master = master
         self._groups: list[Group] = []
         self.rules = RuleBook(self._rules_changed)
+        self.redaction = Redaction()
+        self._routes: list[Rule] = []
+        """The rules that decide where connections lead; those in the pool are made anew when they change."""
         self._engine = RuleEngine(self.rules)
         self.contentviews = ContentviewRegistry(master, lambda: calling_addon(self._groups))
         self._registry = _Registry("proxyfw")
@@ -114,6 +120,7 @@ class AddonManager(Calls):
         with ctx.use(self.master):
             with self.contentviews.loading(name):
                 load_group(group, self.master)
+                group.look_again()
             self._groups.insert(self._place(first, before, after), group)
             self._swap([], group.members)
             self.rules.settle()
@@ -134,6 +141,7 @@ class AddonManager(Calls):
                 self.master.commands.remove(group.name)
                 self.master.options.release(group.name)
                 self.contentviews.release(group.name)
+                self.redaction.release(group.name)
                 self.rules.release(group.name)
             self._swap(gone, [])
             self.rules.settle()
@@ -152,11 +160,14 @@ class AddonManager(Calls):
             with (
                 self.master.commands.transaction(),
                 self.rules.transaction(),
+                self.redaction.transaction(),
                 self.contentviews.loading(old.name),
             ):
                 self.master.commands.remove(old.name)
+                self.redaction.release(old.name)
                 self.rules.release(old.name)
                 load_group(group, self.master)
+                group.look_again()
             hand_over_state(old.members, group.members)
             self._groups[self._groups.index(old)] = group
             self._swap(old.members, group.members)
@@ -174,6 +185,20 @@ class AddonManager(Calls):
         self._groups.remove(group)
         self._groups.insert(self._place(first, before, after), group)
         self._rebuild()
+
+    def set_hooks(self, addon: object, **hooks: Callable[..., Any] | None) -> None:
+        """Have *addon*, an instance, called in these hooks from now on, or, with None, no more.
+
+        So an addon costs nothing while its options give it nothing to do. It may be about to be loaded.
+        """
+        before = {name: name in vars(addon) for name in hooks}
+        for name, function in hooks.items():
+            if function is not None:
+                setattr(addon, name, function)
+            elif before[name]:
+                delattr(addon, name)
+        if addon in self and any(before[name] != (hooks[name] is not None) for name in hooks):
+            self.refresh(addon)
 
     def refresh(self, addon: object) -> None:
         """*addon*, given itself or by name, has gained or lost hook functions: call what it has now."""
@@ -312,6 +337,10 @@ class AddonManager(Calls):
     def _rules_changed(self) -> None:
         if self._engine.adjust() and self._engine in self:
             self.refresh(self._engine)
+        routes = [active.rule for active in self.rules.current.active if "server_connect" in active.calls]
+        if routes != self._routes:
+            self._routes = routes
+            self.master.renew_connections()
 
     def _configure(self, updated: set[str]) -> None:
         """Tell all addons about changed options; `OptionsError` passes, anything else is theirs alone."""

@@ -34,6 +34,8 @@ class Master(Protocol):
 
     def shutdown(self) -> None: ...
 
+    def renew_connections(self, *hosts: str) -> None: ...
+
 
 class OutsideProxy(AttributeError, RuntimeError):
     """``ctx.options`` or ``ctx.master`` was read by code that no proxy is running."""

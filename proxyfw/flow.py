@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Final, Protocol, Self
+from typing import Any, ClassVar, Final, Literal, NamedTuple, Protocol, Self
 
 from proxyfw.connection import Client, Server
 from proxyfw.exceptions import ProxyfwError
@@ -93,29 +93,44 @@ class Line(Protocol):
         """Wait, if you like, after all has been sent, before the connection may be closed."""
 
 
+class Terms(NamedTuple):
+    """How a flow is held: for how many seconds at most (0: for ever), what *then* becomes of it, *by* whom.
+
+    None leaves it to whoever looks after held flows.
+    """
+
+    timeout: float | None = None
+    then: Literal["resume", "kill"] | None = None
+    by: str = ""
+
+
 class Pause:
     """A *flow* that is held after *hook*, the name of one, since then (seconds since 1970).
 
-    `ended` is ``""`` while it lasts, then ``"resumed"``, ``"killed"``, or ``"gone"`` if nobody is left to
-    hold it for; who resumes it for a reason of his own may have put that there.
+    `timeout`, `then` and `by` are what `Flow.intercept` was told. `ended` is ``""`` while it lasts, then
+    ``"resumed"``, ``"killed"``, or ``"gone"`` if nobody is left to hold it for; who resumes it for a reason
+    of his own may have put that there.
     """
 
-    __slots__ = ("ended", "flow", "hook", "since")
+    __slots__ = ("by", "ended", "flow", "hook", "since", "then", "timeout")
 
     def __init__(self, flow: Flow, hook: str) -> None:
         self.flow = flow
         self.hook = hook
         self.since = clock()
         self.ended = ""
+        self.timeout, self.then, self.by = flow._terms
 
     def get_state(self) -> dict[str, Any]:
         """The pause as plain data, with the flow's id."""
-        return {"flow": self.flow.id, "hook": self.hook, "since": self.since, "ended": self.ended}
+        state = {name: getattr(self, name) for name in self.__slots__ if name != "flow"}
+        return {"flow": self.flow.id} | state
 
     def __repr__(self) -> str:
         return f"<Pause after {self.hook} of {self.flow!r}>"
 
 
+_NO_TERMS: Final = Terms()
 _kinds: dict[str, type[Flow]] = {}
 
 
@@ -136,6 +151,7 @@ class Flow:
         "_backup",
         "_id",
         "_metadata",
+        "_terms",
         "client_conn",
         "comment",
         "control",
@@ -167,6 +183,7 @@ class Flow:
         self._metadata: dict[str, Any] | None = None
         self._addon_errors: list[str] | None = None
         self._backup: Flow | None = None
+        self._terms = _NO_TERMS
         self.trace: Trace | None = None
         self.line: Line | None = None
 
@@ -234,14 +251,24 @@ class Flow:
         if self.control is not None:
             self.control.kill(reset)
 
-    def intercept(self) -> None:
-        """Hold the flow at the end of the present hook until `resume`."""
-        self.intercepted = True
+    def intercept(
+        self, timeout: float | None = None, then: Literal["resume", "kill"] | None = None, by: str = ""
+    ) -> None:
+        """Hold the flow at the end of the present hook until `resume`.
+
+        After *timeout* seconds (0 is never) it is resumed or killed, as *then* says; where that is left out,
+        by ``intercept_timeout`` and ``intercept_timeout_action``. *by*: who holds it, for people. What is
+        held already stays so on the terms of the first.
+        """
+        if not self.intercepted:
+            self.intercepted = True
+            self._terms = Terms(timeout, then, by)
 
     def resume(self) -> None:
         """Let an intercepted flow go on."""
         if self.intercepted:
             self.intercepted = False
+            self._terms = _NO_TERMS
             if self.control is not None:
                 self.control.resume()
 
@@ -338,6 +365,7 @@ class Flow:
         self.copied_from = None
         self._addon_errors = None
         self._backup = None
+        self._terms = _NO_TERMS
         self.trace = None
         self.line = None
 

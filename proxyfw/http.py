@@ -16,6 +16,7 @@ from proxyfw.flow import Flow
 from proxyfw.model import cookies, dates, encoding, url
 from proxyfw.model.cookies import CookieAttrs
 from proxyfw.model.headers import Headers, HeaderSource, RawField, Text, to_bytes, to_str
+from proxyfw.model.media_types import media_type_of
 from proxyfw.model.message import Message, Stream, checked_content, checked_headers
 from proxyfw.model.multidict import MultiDict, MultiDictView
 from proxyfw.model.status import reason as reason_phrase
@@ -32,6 +33,7 @@ __all__ = [
     "Request",
     "Response",
     "Stream",
+    "media_type_of",
 ]
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, Protocol
 
 from proxyfw import flowfilter
 from proxyfw.exceptions import FlowReadException
@@ -25,8 +25,10 @@ __all__ = [
     "FlowReader",
     "FlowWriter",
     "Format",
+    "Writer",
     "formats",
     "read_flows_from_paths",
+    "writer_for",
 ]
 
 FORMAT_VERSION = states.VERSION
@@ -35,15 +37,28 @@ FORMAT_VERSION = states.VERSION
 _LOOK = 512
 
 
+class Writer(Protocol):
+    """Writes flows to a file that somebody else closes."""
+
+    def add(self, flow: Flow) -> None:
+        """Write *flow* as it is now. Raises OSError."""
+
+    def close(self) -> None:
+        """There are no more. Raises OSError."""
+
+
 class Format(NamedTuple):
     """Another kind of file: whether one *begins* like it (its first bytes are given), and how to *read* it.
 
     *read* gets the file, at its beginning, and its name; it yields flows and raises `FlowReadException`.
+    *writer* makes what writes to a binary file; *suffixes* are those of files that are written so.
     """
 
     name: str
     begins: Callable[[bytes], bool]
     read: Callable[[BinaryIO, str], Iterator[Flow]]
+    suffixes: tuple[str, ...] = ()
+    writer: Callable[[BinaryIO], Writer] | None = None
 
 
 formats: list[Format] = []
@@ -56,10 +71,21 @@ class FlowWriter:
     def __init__(self, fo: BinaryIO) -> None:
         self.fo = fo
 
+    def close(self) -> None:
+        """Nothing is left to write."""
+
     def add(self, flow: Flow) -> None:
         """Append *flow* as it is now. Raises OSError."""
         self.fo.write(tnetstring.dumps(states.to_theirs(flow.get_state())))
         self.fo.flush()
+
+
+def writer_for(path: str) -> Callable[[BinaryIO], Writer]:
+    """What writes files of such a name: that of the `Format` with its suffix, else `FlowWriter`."""
+    for format in formats:
+        if format.writer is not None and path.lower().endswith(format.suffixes):
+            return format.writer
+    return FlowWriter
 
 
 class FilteredFlowWriter(FlowWriter):

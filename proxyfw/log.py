@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, TextIO
 
 from proxyfw.addon.context import current
+from proxyfw.redaction import redacted_text
 
 #: Between INFO and WARNING: shown even when INFO is not, without being a problem.
 ALERT = logging.INFO + 5
@@ -119,17 +120,22 @@ def wants_colour(stream: TextIO | None) -> bool:
 
 
 class TerminalFormatter(logging.Formatter):
-    """``12:30:59 warning  text``: escaped, further lines indented, colour by level if asked for."""
+    """``12:30:59 warning  text``: escaped, further lines indented, colour by level if asked for.
 
-    def __init__(self, colour: bool = False) -> None:
+    Secrets are left out as *proxy* wants, or the one that is calling.
+    """
+
+    def __init__(self, colour: bool = False, proxy: Any = None) -> None:
         super().__init__()
         self._colour = colour
+        self._proxy = proxy
 
     def format(self, record: logging.LogRecord) -> str:
         """The line or lines to print."""
         text = record.getMessage()
         if record.exc_info:
             text = f"{text}\n{self.formatException(record.exc_info)}"
+        text = redacted_text(text, self._proxy)
         clock = time.strftime("%H:%M:%S", time.localtime(record.created))
         level = f"{record.levelname.lower():8}"
         paint = _COLOURS.get(record.levelno) if self._colour else None
@@ -152,7 +158,7 @@ class TerminalLog(logging.Handler):
         self._stream = stream
         self._proxy = proxy
         self._logger = logging.getLogger(logger)
-        self.setFormatter(TerminalFormatter(colour=self.in_colour()))
+        self.setFormatter(TerminalFormatter(self.in_colour(), proxy))
 
     def in_colour(self) -> bool:
         """Whether what it shows is coloured."""

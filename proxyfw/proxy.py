@@ -43,9 +43,10 @@ from .script import ScriptLoader
 log = logging.getLogger("proxyfw")
 
 DEFAULT_ADDONS = (
-    "access", "contentviews", "flows", "options", "replay", "inject", "intercept",
-    "block", "block_hosts", "cors", "redirect",
-    "rules", "map_remote",
+    "access", "contentviews", "flows", "options", "replay", "inject", "intercept", "breakpoint",
+    "block", "block_hosts", "cors", "mock", "redirect",
+    "rules", "map_local", "map_remote", "dns_map", "save", "readfile",
+    "modify", "anticache", "anticomp", "stickyauth", "stickycookie", "strip_csp",
 )  # fmt: skip
 """Built-in addons that every proxy has unless it is told otherwise, by entry point name."""
 
@@ -165,6 +166,10 @@ class Proxy:
         """The IP addresses of *host*, if no addon names others in ``server_connect``. Raises ConnectError."""
         found = await self._network.resolve(host, 0)
         return [address for address, _ in found]
+
+    def known_addresses(self, host: str) -> list[str]:
+        """The addresses that the hosts file of this machine has for *host*, none if it is not in it."""
+        return self._network.hosts_file.addresses(host)
 
     @property
     def event_loop(self) -> asyncio.AbstractEventLoop:

@@ -5,13 +5,19 @@ Nothing here sends anything; `proxyfw.Proxy.replay` does, and the addon ``replay
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 from proxyfw import flow as flows
+from proxyfw.dns import DNSFlow
 from proxyfw.exceptions import ProxyfwError
 from proxyfw.flow import Flow
 from proxyfw.http import HTTPFlow
 from proxyfw.model.url import host_and_port
+from proxyfw.tcp import TCPFlow
+from proxyfw.udp import UDPFlow
 
-__all__ = ["REPLAY_OF", "obstacle", "prepared"]
+__all__ = ["REPLAY_OF", "hooks_of", "obstacle", "prepared"]
 
 REPLAY_OF = "replay_of"
 """The entry of `Flow.metadata` that holds the id of the flow which a replay repeats."""
@@ -75,3 +81,45 @@ def _renew(flow: HTTPFlow) -> None:
     if "host" not in request.headers and not request.authority_bytes:
         host = host_and_port(request.scheme, request.host, request.port)
         request.headers.insert(0, "Host", host)
+
+
+def hooks_of(flow: Flow) -> Iterator[str]:
+    """The names of the hooks that *flow* would go through if it happened now, in their order.
+
+    Messages are there one after the other, so that the last one is what each message hook is about. Raises
+    TypeError for a flow of another kind.
+    """
+    if isinstance(flow, HTTPFlow):
+        yield from _http(flow)
+    elif isinstance(flow, TCPFlow | UDPFlow):
+        yield f"{flow.type}_start"
+        yield from _messages(flow, f"{flow.type}_message")
+        yield f"{flow.type}_error" if flow.error else f"{flow.type}_end"
+    elif isinstance(flow, DNSFlow):
+        yield "dns_request"
+        if flow.response:
+            yield "dns_response"
+        if flow.error:
+            yield "dns_error"
+    else:
+        raise TypeError(f"there are no hooks of {flow!r}")
+    yield "flow_end"
+
+
+def _http(flow: HTTPFlow) -> Iterator[str]:
+    yield from ("requestheaders", "request")
+    if flow.response:
+        yield from ("responseheaders", "response")
+    if flow.websocket:
+        yield "websocket_start"
+        yield from _messages(flow.websocket, "websocket_message")
+        yield "websocket_end"
+    elif flow.error:
+        yield "error"
+
+
+def _messages(holder: Any, hook: str) -> Iterator[str]:
+    messages, holder.messages = holder.messages, []
+    for message in messages:
+        holder.messages.append(message)
+        yield hook

@@ -40,6 +40,9 @@ class Master:
     def shutdown(self) -> None:
         raise AssertionError("not asked for")
 
+    def renew_connections(self, *hosts: str) -> None:
+        raise AssertionError("there are no rules")
+
 
 @pytest.fixture
 def master() -> Master:
@@ -1109,3 +1112,32 @@ async def test_a_call_costs_little(addons: AddonManager, flow: HTTPFlow) -> None
 
 class _Silent:
     def request(self, flow: HTTPFlow) -> None: ...
+
+
+class Idle:
+    def load(self, loader: Loader) -> None:
+        loader.add_option("busy", bool, False, "Whether there is anything to do.")
+
+    def configure(self, updated: set[str]) -> None:
+        ctx.master.addons.set_hooks(self, request=self._note if ctx.options.busy else None)
+
+    def _note(self, flow: HTTPFlow) -> None:
+        flow.comment = "noted"
+
+
+async def test_hooks_come_and_go_with_what_an_addon_has_to_do(
+    addons: AddonManager, master: Master, flow: HTTPFlow
+) -> None:
+    addons.add(Idle())
+    assert not addons.wants(hookspecs.request)
+    for busy in (True, False, True):
+        master.options.update(busy=busy)
+        assert addons.order(hookspecs.request) == (["idle"] if busy else [])
+    await addons.call(hookspecs.request, flow)
+    assert flow.comment == "noted"
+
+
+def test_hooks_that_an_addon_has_from_the_beginning_are_called(addons: AddonManager, master: Master) -> None:
+    master.options.update_defer(busy=True)
+    addons.add(Idle())
+    assert addons.order(hookspecs.request) == ["idle"]

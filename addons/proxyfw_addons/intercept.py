@@ -74,11 +74,13 @@ class Intercept:
 
     def flow_paused(self, pause: Pause) -> None:
         """A flow is held, by us or by a script."""
-        seconds = float(ctx.options.intercept_timeout)
+        if pause.timeout is None:
+            pause.timeout = float(ctx.options.intercept_timeout)
+        seconds = pause.timeout
         loop = asyncio.get_running_loop()
         timer = loop.call_later(seconds, self._time_out, pause, seconds) if seconds else None
         self._pending[pause] = timer
-        logger.info("flow %s is held after %s", pause.flow.id, pause.hook)
+        logger.info("flow %s is held after %s%s", pause.flow.id, pause.hook, _by(pause))
 
     def flow_resumed(self, pause: Pause) -> None:
         """It is not held any more."""
@@ -89,11 +91,12 @@ class Intercept:
             logger.info("flow %s is over: nobody waits for it any more", pause.flow.id)
 
     def _time_out(self, pause: Pause, seconds: float) -> None:
-        action = ctx.options.intercept_timeout_action
+        action = pause.then or ctx.options.intercept_timeout_action
         pause.ended = "timeout"
         logger.warning(
-            "flow %s was held after %s for %g s: %s (intercept_timeout)",
+            "flow %s was held after %s for %g s: %s%s",
             pause.flow.id, pause.hook, seconds, "killed" if action == "kill" else "resumed",
+            _by(pause) or " (intercept_timeout)",
         )  # fmt: skip
         if action == "kill" and pause.flow.killable:
             pause.flow.kill()
@@ -107,7 +110,7 @@ class Intercept:
 
     @command("intercept.pending")
     def list_pending(self) -> Sequence[Any]:
-        """What is held: for each flow its id, after which hook, and since when (seconds since 1970)."""
+        """What is held: each flow's id, after which hook, by whom, since when (1970), how long at most."""
         return [pause.get_state() for pause in self._pending]
 
     def done(self) -> None:
@@ -117,6 +120,10 @@ class Intercept:
                 timer.cancel()
         for pause in self.pending:
             pause.flow.resume()
+
+
+def _by(pause: Pause) -> str:
+    return f" by {pause.by}" if pause.by else ""
 
 
 def _parsed(text: str) -> Callable[[Flow], bool]:

@@ -18,6 +18,7 @@ from proxyfw.exceptions import AddonError, OptionsError
 if TYPE_CHECKING:
     from proxyfw.command import FlowSource
     from proxyfw.ctx import Master
+    from proxyfw.redaction import Redactor
 
 ENTRY_POINTS = "proxyfw.addons"
 logger = logging.getLogger("proxyfw")
@@ -62,6 +63,11 @@ class Loader:
         self.used = True
         self.master.addons.rules.define(name, kind, self._source)
 
+    def add_redactor(self, redactor: Redactor) -> None:
+        """Let *redactor* take secrets out of flows before they are kept or shown; see `proxyfw.redaction`."""
+        self.used = True
+        self.master.addons.redaction.add(redactor, self._source)
+
     def add_view(self, view: object) -> None:
         """Add a content view, as `proxyfw.contentviews.add` does."""
         self.used = True
@@ -99,7 +105,12 @@ def load_installed(name: str) -> object:
 def load_group(group: Group, master: Master) -> None:
     """Run ``load`` and ``configure`` of all members; if one fails, nothing they declared remains."""
     loader = Loader(master, group.name)
-    with master.options.transaction(), master.commands.transaction(), master.addons.rules.transaction():
+    with (
+        master.options.transaction(),
+        master.commands.transaction(),
+        master.addons.rules.transaction(),
+        master.addons.redaction.transaction(),
+    ):
         for implementation in implementations(group.members, "load"):
             _call_now(implementation, loader)
         commands = sum(master.commands.collect(member.addon, group.name) for member in group.members)

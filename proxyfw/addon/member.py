@@ -59,6 +59,18 @@ class Group:
         self.addon = addon
         self.members = members_of(addon, name)
 
+    def look_again(self) -> None:
+        """Find the hook functions that objects have got since they were examined."""
+        if any(_has_more(member) for member in self.members):
+            self.members = members_of(self.addon, self.name)
+
+
+def _has_more(member: Member) -> bool:
+    own = getattr(member.addon, "__dict__", {})
+    return not isinstance(member.addon, ModuleType) and not (
+        HOOKS.keys() & own.keys() <= member.implementations.keys()
+    )
+
 
 def implementations(members: list[Member], hook: str) -> list[Implementation]:
     """What *members* have for *hook*, in order."""

@@ -117,9 +117,11 @@ def disable(file: Path, name: str) -> None:
 def document_schema(book: RuleBook) -> dict[str, object]:
     """The JSON Schema of a rule file: a list of rules, or a mapping with them."""
     listed = book.schema()
+    definitions = listed.pop("$defs")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "proxyfw rules",
+        "$defs": definitions,
         "anyOf": [
             listed,
             {

@@ -56,15 +56,17 @@ class Passage:
             changed = change(piece)
             if isinstance(changed, Awaitable):
                 changed = await changed
-            parts = [changed] if isinstance(changed, bytes) else list(changed)
+            parts = iter([changed] if isinstance(changed, bytes) else changed)
+            part = next(parts, None)
         except Exception as e:
-            raise LocalProtocolError(
-                f"the addon's stream function {getattr(change, '__qualname__', change)} failed:"
-                f" {type(e).__name__}: {e}"
-            ) from e
-        for part in parts:
+            raise _failed(change, e) from e
+        while part is not None:
             if part:
                 await self._send(part)
+            try:
+                part = next(parts, None)
+            except Exception as e:
+                raise _failed(change, e) from e
 
     async def _send(self, piece: bytes) -> None:
         if self._left or self._pieces:
@@ -81,3 +83,10 @@ class Passage:
         self._left -= len(piece)
         if piece:
             self._pieces.append(piece)
+
+
+def _failed(change: object, problem: Exception) -> LocalProtocolError:
+    return LocalProtocolError(
+        f"the addon's stream function {getattr(change, '__qualname__', change)} failed:"
+        f" {type(problem).__name__}: {problem}"
+    )

@@ -343,6 +343,8 @@ class Exchange(Ending):
         """Send the complete answer that is in the flow."""
         flow, client = self.flow, self._client
         response = self._given_response()
+        if callable(response.stream) and response.raw_content is None:
+            return await self._answer_in_pieces(response)
         head = heads.response_head(response, flow.request, False, self._closes or self._uploading)
         if response.status_code == 101:
             client.send(head)
@@ -358,6 +360,16 @@ class Exchange(Ending):
         client.send(head, *events)
         self._answered = True
         await client.drain()
+
+    async def _answer_in_pieces(self, response: Response) -> None:
+        """Send what the stream function of an addon's answer makes, as it makes it."""
+        request = self.flow.request
+        self._client.send(heads.response_head(response, request, True, self._closes or self._uploading, True))
+        self._answered = True
+        if heads.has_body(request, response):
+            limit = self._settings.capture_limit
+            await Passage(response, self._client, limit, self.flow.line).end()
+        await self._end_answer(response)
 
     def _switch(self, answer: ResponseHead) -> None:
         self.switched, self._origin = self._origin, None

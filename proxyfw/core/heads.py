@@ -120,14 +120,19 @@ def request_head(request: Request, streamed: bool, websocket: bool = False) -> R
     )  # fmt: skip
 
 
-def response_head(response: Response, request: Request, streamed: bool, close: bool) -> ResponseHead:
-    """*response* as it goes to the client; *close* says that the connection ends with it."""
+def response_head(
+    response: Response, request: Request, streamed: bool, close: bool, made: bool = False
+) -> ResponseHead:
+    """*response* as it goes to the client; *close* says that the connection ends with it.
+
+    *made*: an addon makes all of its body, and knows how long that is if it says so.
+    """
     status = response.status_code
     switching = status == 101
     fields = response.headers.fields
     found = notable(fields)
     fields = _end_to_end(fields, found, _RESPONSE_STOPPERS, switching)
-    if not switching and has_body(request, response):
+    if not switching and has_body(request, response) and not (made and b"content-length" in found):
         body = None if streamed else response.raw_content
         fields = _framed(fields, found, body, not streamed, streamed, response)
     if close:

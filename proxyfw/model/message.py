@@ -11,7 +11,8 @@ from proxyfw.model.headers import Headers, HeaderSource, RawField, Text, to_byte
 Chunks = bytes | Iterable[bytes]
 Stream = bool | Callable[[bytes], Chunks | Awaitable[Chunks]]
 """False: buffer the body. True: pass it on as it comes. A function: pass on what it makes of each chunk;
-it is called with ``b""`` once, at the end."""
+it is called with ``b""`` once, at the end. In an addon's own answer, if `raw_content` is None, what it gives
+then is the whole body; an iterator is asked for one part after the other, while they are sent."""
 
 
 class Message:

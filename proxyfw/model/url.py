@@ -5,6 +5,8 @@ The host is the one exception: text that is not ASCII becomes its IDNA form. RFC
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 _NOT_IN_HOST = frozenset(" \t\r\n\0/\\?#@<>[]^|")
 
@@ -44,6 +46,7 @@ def parse_authority(authority: str) -> tuple[str, int | None]:
     return to_ascii(host), _port(port, authority) if port else None
 
 
+@lru_cache(maxsize=1024)  # rules and filters ask for the same few again and again
 def lenient_authority(authority: str) -> tuple[str, int | None]:
     """As `parse_authority`, but what cannot be understood is a host as it stands."""
     try:

@@ -96,6 +96,12 @@ class RuleBook:
             for source in list(self._readers):
                 self._read_again(source)
 
+    def read_again(self) -> None:
+        """What is named in rules means something else now: read them all. Raises OptionsError."""
+        self._dirty = True
+        self.settle()
+        self.check()
+
     def check(self) -> None:
         """Raise OptionsError if there is a source of rules that cannot be read."""
         if self._unread:

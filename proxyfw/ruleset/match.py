@@ -339,7 +339,7 @@ def _passes(wanted: Filter) -> Callable[[Any], Found | None]:
 
 _OPERATORS = {
     **dict.fromkeys(("~c", "~s", "~hs", "~ts", "~a"), Known.RESPONSE_HEAD),
-    **dict.fromkeys(("~bs", "~jsons", "~sizes"), Known.RESPONSE_BODY),
+    **dict.fromkeys(("~bs", "~jsons", "~sizes", "~dur"), Known.RESPONSE_BODY),
     **dict.fromkeys(("~bq", "~jsonq", "~sizeq"), Known.REQUEST_BODY),
 }
 

@@ -71,6 +71,11 @@ class Pattern:
         found = self._find(text)
         return None if found is None else tuple(group or "" for group in found.groups())
 
+    def after(self, text: str) -> str:
+        """What of *text* comes behind that which it finds; "" if that is nothing, or it does not match."""
+        found = self._find(text) if self.literal is None else None
+        return text[found.end() :] if found else ""
+
     def __call__(self, text: str) -> bool:
         if self.literal is not None:
             return self.literal == text.lower()

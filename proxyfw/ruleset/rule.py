@@ -64,10 +64,17 @@ class Action:
 class Hit:
     """One use of a rule, for its action."""
 
-    __slots__ = ("dry", "found", "number", "random", "rule", "trace")
+    __slots__ = ("dry", "found", "hook", "number", "random", "rule", "trace")
 
     def __init__(
-        self, rule: Rule, found: Found, number: int, random: Random, trace: Trace, dry: bool
+        self,
+        rule: Rule,
+        found: Found,
+        number: int,
+        random: Random,
+        trace: Trace,
+        dry: bool,
+        hook: str = "",
     ) -> None:
         self.rule = rule
         self.found = found
@@ -79,6 +86,8 @@ class Hit:
         self.trace = trace
         self.dry = dry
         """Nothing is on the wire: do not wait, and touch no network."""
+        self.hook = hook
+        """Where the rule was found to match: in earlier ones it has done nothing."""
 
     def note(self, text: str) -> None:
         """Say in the flow's trace what was done."""
@@ -220,13 +229,18 @@ def _check_known(rule: Rule, where: Where) -> None:
 
 
 def schema(types: Types) -> dict[str, Any]:
-    """A list of rules as JSON Schema, draft 2020-12."""
+    """A list of rules as JSON Schema, draft 2020-12, whose ``$defs`` belong to the root of the document."""
     rule = shape.schema(_Outline)
+    named: dict[str, Any] = {"enum": sorted(types)}
     actions = [_action_schema(name, kind) for name, kind in sorted(types.items())]
-    one = {"anyOf": [{"enum": sorted(types)}, *actions]}
+    one = {"$ref": "#/$defs/action"}
     rule["properties"]["action"] = {"anyOf": [one, {"type": "array", "items": one}]}
     rule["required"] = ["action"]
-    return {"type": "array", "items": rule}
+    return {
+        "type": "array",
+        "items": {"$ref": "#/$defs/rule"},
+        "$defs": {"rule": rule, "action": {"anyOf": [named, *actions]}},
+    }
 
 
 def _action_schema(name: str, kind: type[Action]) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from proxyfw.exceptions import FilterError, OptionsError
 
 
@@ -23,6 +25,39 @@ def split_spec(option: str, spec: str, form: str) -> tuple[str, ...]:
     if parts[0]:
         check_filter(option, spec, parts[0])
     return tuple(parts)
+
+
+def split_words(option: str, spec: str, words: str, first: str) -> dict[str, Any]:
+    """The fields that *words*, ``value name=value name=value``, give; the value without a name is *first*.
+
+    Numbers and true or false become what they are in YAML. Raises OptionsError that names *option* and the
+    *spec* which they are a part of.
+    """
+    given: dict[str, Any] = {}
+    bare: list[str] = []
+    for word in words.split():
+        name, equals, value = word.partition("=")
+        if not equals:
+            bare.append(word)
+        elif name in given:
+            raise OptionsError(f"{option}: {spec!r} says {name} twice")
+        else:
+            given[name] = _scalar(value)
+    if bare and first in given:
+        raise OptionsError(f"{option}: {spec!r} says {first} twice")
+    return {first: " ".join(bare), **given} if bare else given
+
+
+def _scalar(word: str) -> str | float | bool:
+    """What *word* would be in YAML, as far as actions have such fields."""
+    if word in ("true", "false"):
+        return word == "true"
+    for kind in (int, float):
+        try:
+            return kind(word)
+        except ValueError:
+            pass
+    return word
 
 
 def check_filter(option: str, spec: str, expression: str) -> None:

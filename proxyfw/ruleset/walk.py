@@ -114,7 +114,7 @@ class Rules:
         return [
             Step(active.rule.name, next(iter(active.calls), ""), MISSED, "host")
             for active in self.active
-            if active.rule.name not in named
+            if active.calls and active.rule.name not in named
         ]
 
     def others_before(self, rule: Rule, hook: str, flow: Flow) -> bool:
@@ -131,7 +131,8 @@ class Rules:
         """Run what there is to do in *hook*; what has to be awaited, if anything has."""
         subject = args[0]
         trace: Trace | None = None
-        queue = self.concerning(hook, facts.host(subject))
+        host = facts.host(subject)
+        queue = self.concerning(hook, host)
         if isinstance(subject, Flow):
             trace = subject.trace
             if trace is None:
@@ -140,13 +141,15 @@ class Rules:
             queue = self._with_earlier(hook, queue, trace)
         if not queue:
             return None
-        return _Walk(self, hook, args, queue, trace or Trace(), dry).go()
+        return _Walk(self, hook, args, host, queue, trace or Trace(), dry).go()
 
     def _with_earlier(self, hook: str, queue: tuple[Active, ...], trace: Trace) -> tuple[Active, ...]:
         """*queue*, and those that matched before the flow was sent to another host."""
         missing = [
-            active for active in trace.hits or () if active not in queue and hook in active.calls
-        ]  # fmt: skip
+            active
+            for active, hit in (trace.hits or {}).items()
+            if hit is not None and hook in active.calls and active not in queue
+        ]
         return tuple(sorted((*queue, *missing), key=lambda active: active.order)) if missing else queue
 
 
@@ -156,13 +159,20 @@ class _Walk:
     __slots__ = ("_args", "_dry", "_host", "_queue", "_rules", "_subject", "_trace", "hook")
 
     def __init__(
-        self, rules: Rules, hook: str, args: Sequence[Any], queue: tuple[Active, ...], trace: Trace, dry: bool
+        self,
+        rules: Rules,
+        hook: str,
+        args: Sequence[Any],
+        host: str,
+        queue: tuple[Active, ...],
+        trace: Trace,
+        dry: bool,
     ) -> None:
         self.hook = hook
         self._rules = rules
         self._args = args
         self._subject = args[0]
-        self._host = facts.host(args[0])
+        self._host = host
         self._queue = list(reversed(queue))
         self._trace = trace
         self._dry = dry
@@ -222,7 +232,7 @@ class _Walk:
         else:
             active.used += 1
             trace.add(rule.name, self.hook, MATCHED)
-            hit = Hit(rule, found, active.used, active.random, trace, self._dry)
+            hit = Hit(rule, found, active.used, active.random, trace, self._dry, self.hook)
         if hits is not None:
             hits[active] = hit
         return hit

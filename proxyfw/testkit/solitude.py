@@ -28,6 +28,9 @@ class AddonContext:
     def shutdown(self) -> None:
         """A script wants the proxy to end; nothing to do here."""
 
+    def renew_connections(self, *hosts: str) -> None:
+        """There are none."""
+
     def configure(self, **changes: Any) -> None:
         """Change options as a user would. Raises OptionsError."""
         self.options.update(**changes)

@@ -85,13 +85,13 @@ async def test_drop_never_answers_until_the_client_leaves() -> None:
         dropped.write(GET)
         other = w.client()
         other.write(GET.replace(b"/a", b"/b"))
-        other.close()
+        other.abort()
         (flow,) = await w.ended()
         assert isinstance(flow, HTTPFlow)
         assert flow.request.path == "/b"
         assert str(flow.error) == "blocked by rule block#1: drop"
         assert (dropped.received, dropped.eof) == (b"", False)
-        dropped.close()
+        dropped.abort()
         await w.ended(2)
         assert w.network.dialled == []
 

@@ -66,6 +66,7 @@ async def test_a_request_waits_is_edited_and_goes_on() -> None:
         assert pending(w) == [pause.get_state()]
         assert pause.get_state() == {
             "flow": pause.flow.id, "hook": "request", "since": pause.since, "ended": "",
+            "by": "", "then": None, "timeout": 0.0,
         }  # fmt: skip
         assert w.network.dialled == []
         commands = w.proxy.commands

@@ -67,3 +67,19 @@ def w10(bench: Bench, subject: Subject) -> Figures:
         more = " ".join(subject.addon.replace("{script}", str(script)) for script in scripts)
         figures[f"{number} addons: CPU µs/request"] = w1(bench, subject, more)["CPU µs/request"]
     return figures
+
+
+def w11(bench: Bench, subject: Subject) -> Figures:
+    figures = Figures()
+    others = "".join(f"- {{match: {{host: h{i}.test}}, action: block}}\n" for i in range(200))
+    ours = "- {match: {host: localhost, path: /nothing}, action: block}\n"
+    for name, rules in (
+        ("no rules", ""),
+        ("200 for other hosts", others),
+        ("one of 201 for ours", others + ours),
+    ):
+        file = bench.folder / "rules.yaml"
+        file.write_text(rules)
+        more = f"--rules {file}" if rules else ""
+        figures[f"{name}: CPU µs/request"] = w1(bench, subject, more)["CPU µs/request"]
+    return figures

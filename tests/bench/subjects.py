@@ -43,7 +43,7 @@ class Subject:
 
 
 SUBJECTS = (
-    Subject("proxyfw", f"{{python}} -m proxyfw -q {_BOTH}", "{home}/proxyfw-ca-cert.pem", _ALL),
+    Subject("proxyfw", f"{{python}} -m proxyfw -q {_BOTH}", "{home}/proxyfw-ca-cert.pem", _ALL | {"W11"}),
     Subject(
         "proxyfw printing", f"{{python}} -m proxyfw {_BOTH}", "{home}/proxyfw-ca-cert.pem",
         frozenset({"W1", "W2", "W3", "W4"}),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench import Bench, Figures
-from costs import w1, w2, w3, w4, w4r, w6, w10
+from costs import w1, w2, w3, w4, w4r, w6, w10, w11
 from footprints import w5, w7, w8, w9
 from subjects import Subject
 
@@ -32,4 +32,5 @@ WORKLOADS = {
     "W8": Workload("start to first answer", w8),
     "W9": Workload("latency on one connection, median", w9),
     "W10": Workload("W1 with addons that do nothing in request and response", w10, ("wrk",)),
+    "W11": Workload("W1 with rules, each for one host", w11, ("wrk",)),
 }

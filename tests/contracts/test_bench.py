@@ -37,6 +37,6 @@ def test_a_report_with_figures_comes_out(tmp_path: Path) -> None:
 
 
 def test_a_workload_that_is_not_there_is_named() -> None:
-    done = run("W11")
+    done = run("W99")
     assert done.returncode == 2
-    assert "there is no workload W11: choose from W1, W2" in done.stderr
+    assert "there is no workload W99: choose from W1, W2" in done.stderr

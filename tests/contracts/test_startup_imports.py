@@ -17,6 +17,7 @@ LATER = {
     "hpack": "h2",
     "html": "the first error page",
     "hyperframe": "h2",
+    "jinja2": "the first template of a mock",
     "json": "scripts",
     "multiprocessing": "nobody",
     "peewee": "the storage addon",

@@ -14,6 +14,7 @@ from proxyfw.exceptions import FilterError, OptionsError
 from proxyfw.flow import Flow
 from proxyfw.http import HTTPFlow
 from proxyfw.options import Options
+from proxyfw.redaction import redacted
 
 from .bodies import WHOLE, Bodies
 from .detail import details
@@ -70,6 +71,7 @@ def flow_end(flow: Flow) -> None:
     detail, wanted = options.flow_detail, options.dumper_filter
     if not detail or is_open_tunnel(flow) or (wanted and not _fits(wanted, flow)):
         return
+    flow = redacted(flow)
     if detail == ONE_LINE:
         screen.put(line(flow, screen.look()) + "\n")
     else:

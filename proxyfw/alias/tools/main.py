@@ -25,7 +25,6 @@ _SETTINGS = {
     "--cert-passphrase": "cert_passphrase",
 }
 _LONG = {"--scripts": "--script"}
-_NEEDED = {"save_stream_file": "save.py", "rfile": "readfile.py"}
 
 
 def mitmdump(args: Sequence[str] | None = None) -> int | None:
@@ -53,8 +52,6 @@ def _translated(args: Sequence[str]) -> Iterator[str]:
         if setting is None:
             yield _LONG.get(arg, arg)
             continue
-        if setting in _NEEDED:
-            yield from ("-s", str(_HERE / _NEEDED[setting]))
         yield from ("--set", f"{setting}={value if equals else next(rest, '')}")
 
 

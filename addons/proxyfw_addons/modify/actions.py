@@ -1,0 +1,192 @@
+"""The actions: what rules may modify in a request, and in a response.
+
+The head of a response is edited before its body comes, as a streamed body follows at once; its body when it
+is complete.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from proxyfw.exceptions import ProxyfwError
+from proxyfw.http import HTTPFlow, Message, Request, Response
+from proxyfw.rules import Action, Hit
+
+from .body import BodyEdits, Injection
+from .head import HeaderEdits, QueryEdits
+
+log = logging.getLogger("proxyfw.modify")
+
+ORIGINAL = "original_response"
+"""Where `flow.metadata` has the response as it was before rules modified it: see `Response.from_state`."""
+
+_METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_BODILESS = frozenset({101, 204, 304})
+
+
+@dataclass(kw_only=True)
+class Edits(BodyEdits, Action):
+    """What can be modified on both sides."""
+
+    headers: Annotated[HeaderEdits | None, "What becomes of header fields."] = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._warned = False
+
+    def _edit_body(self, message: Message, hit: Hit, obstacle: str) -> None:
+        """Edit the body, or say why not."""
+        if message.stream:
+            obstacle = "it is streamed, so it is never there whole (option stream_large_bodies)"
+            if not self._warned:
+                self._warned = True
+                log.warning("rule %s leaves a body as it is: %s", hit.rule, obstacle)
+        elif message.raw_content is None:
+            obstacle = "it is not known"
+        elif not obstacle and not message.raw_content and not self.replaces_body:
+            obstacle = "there is none"
+        if obstacle:
+            hit.note(f"body: left as it is: {obstacle}")
+            return
+        try:
+            self.edit_body(message, hit)
+        except ValueError as problem:  # it is not in the encoding it claims
+            hit.note(f"body: left as it is: {problem}")
+
+
+@dataclass(kw_only=True)
+class ModifyRequest(Edits):
+    """Modify the request before it is sent."""
+
+    method: Annotated[str | None, "Its method."] = None
+    url: Annotated[str | None, "Its URL; `$1` is what a wildcard stood for. Host follows."] = None
+    path: Annotated[str | None, "Its path; `$1` as for url. Without a `?` the query stays."] = None
+    query: Annotated[QueryEdits | None, "What becomes of the parameters of the query."] = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.method is not None and not _METHOD.fullmatch(self.method):
+            raise ValueError(f"method: {self.method!r} is no method")
+        if self.url is not None and self.path is not None:
+            raise ValueError("url has a path in it: leave path out")
+        if self.url is not None and "$" not in self.url:
+            Request.make("GET", self.url)
+        if self.path is not None and not self.path.startswith(("/", "$", "*")):
+            raise ValueError(f"path: {self.path!r} must begin with a slash")
+
+    def request(self, flow: HTTPFlow, hit: Hit) -> None:
+        """Modify it."""
+        request = flow.request
+        if self.method is not None:
+            request.method = self.method
+            hit.note(f"method {self.method}")
+        if self.url is not None:
+            _send_to(request, hit.expand(self.url))
+            hit.note(f"url {request.url}")
+        if self.path is not None:
+            _set_path(request, hit.expand(self.path))
+            hit.note(f"path {request.path}")
+        if self.query is not None:
+            self.query.apply(request, hit)
+        if not request.stream:
+            self.declare_json(request)
+        if self.headers is not None:
+            self.headers.apply(request, hit)
+        if self.edits_body:
+            self._edit_body(request, hit, "")
+
+
+@dataclass(kw_only=True)
+class ModifyResponse(Edits):
+    """Modify the response, whoever gave it, before it is sent to the client."""
+
+    status: Annotated[int | None, "Its status."] = None
+    inject: Annotated[list[Injection], "What is put into it if it is an HTML page."] = field(
+        default_factory=list
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.status is not None and not 200 <= self.status <= 999:
+            raise ValueError(f"status: {self.status} is no status to end with: write 200 to 999")
+
+    @property
+    def edits_head(self) -> bool:
+        """There is something to do with the head."""
+        return self.status is not None or self.headers is not None
+
+    def acts_in(self) -> list[str]:
+        """Where only the body is edited, the rule may ask about the body."""
+        return ["responseheaders", "response"] if self.edits_head else ["response"]
+
+    def responseheaders(self, flow: HTTPFlow, hit: Hit) -> None:
+        """Modify its head."""
+        if flow.response is not None:
+            flow.metadata.setdefault(ORIGINAL, flow.response.get_state())
+            self._edit_head(flow.response, hit)
+
+    def response(self, flow: HTTPFlow, hit: Hit) -> None:
+        """Modify its body; and its head if only now it is known that the rule matches."""
+        response = flow.response
+        if response is None:
+            return
+        _complete(flow.metadata.setdefault(ORIGINAL, response.get_state()), response)
+        if hit.hook == "response":
+            if response.stream and self.edits_head:
+                hit.note("head: left as it is: it had been sent when the rule was found to match")
+            else:
+                self._edit_head(response, hit)
+        if self.edits_body or self.inject:
+            self._edit_body(response, hit, _obstacle(flow.request, response))
+
+    def _edit_head(self, response: Response, hit: Hit) -> None:
+        if self.status is not None:
+            response.status_code = self.status
+            response.reason = Response.make(self.status).reason
+            hit.note(f"status {self.status}")
+        if not response.stream:
+            self.declare_json(response)
+        if self.headers is not None:
+            self.headers.apply(response, hit)
+
+    def edit_body(self, message: Message, hit: Hit) -> None:
+        """As for requests; into pages something may be put."""
+        super().edit_body(message, hit)
+        for injection in self.inject:
+            if not message.headers.get("content-type", "").lower().startswith("text/html"):
+                hit.note("body: nothing injected: it is not HTML")
+            elif injection.apply(message):
+                hit.note(f"body: injected at {injection.at}")
+            else:
+                hit.note(f"body: nothing injected: it has no {injection.at}")
+
+
+def _send_to(request: Request, url: str) -> None:
+    try:
+        request.url = url
+    except ValueError as problem:
+        raise ProxyfwError(f"url: {problem}") from None
+
+
+def _set_path(request: Request, path: str) -> None:
+    _, mark, query = request.path.partition("?")
+    request.path = path if "?" in path else f"{path}{mark}{query}"
+
+
+def _obstacle(request: Request, response: Response) -> str:
+    """Why the body of *response* cannot be edited, if it cannot."""
+    if request.method == "HEAD" or response.status_code in _BODILESS:
+        return "there is none"
+    if response.status_code == 206:
+        return "it is a part of one"
+    return ""
+
+
+def _complete(original: dict[str, object], response: Response) -> None:
+    """Put the body, which was not there before, into what is known of the original."""
+    if original["timestamp_end"] is None:
+        now = response.get_state()
+        original |= {name: now[name] for name in ("content", "trailers", "truncated", "timestamp_end")}
