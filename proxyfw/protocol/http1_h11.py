@@ -44,7 +44,7 @@ class H11Engine:
         pieces: list[bytes] = []
         try:
             while type(event := connection.next_event()) is h11.Data:
-                pieces.append(event.data)
+                pieces.append(bytes(event.data))  # a bytearray
         except h11.RemoteProtocolError:
             raise BadChunk(pieces, data) from None
         if type(event) is h11.EndOfMessage:
