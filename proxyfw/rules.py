@@ -15,6 +15,7 @@ from proxyfw.ruleset.book import RuleBook
 from proxyfw.ruleset.dry import dry_run
 from proxyfw.ruleset.lint import lint
 from proxyfw.ruleset.match import Match
+from proxyfw.ruleset.original import keep_original
 from proxyfw.ruleset.patterns import Pattern, host_key
 from proxyfw.ruleset.quantities import Chance, Rate
 from proxyfw.ruleset.rule import Action, Hit, Rule
@@ -43,6 +44,7 @@ __all__ = [
     "Trace",
     "dry_run",
     "host_key",
+    "keep_original",
     "lint",
     "open_file",
     "split_spec",

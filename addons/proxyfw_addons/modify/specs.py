@@ -13,7 +13,7 @@ from typing import Any
 from proxyfw.exceptions import OptionsError
 from proxyfw.flow import Flow
 from proxyfw.http import HTTPFlow, Message
-from proxyfw.rules import Action, File, Hit, Match, Pattern, Rule, split_spec
+from proxyfw.rules import Action, File, Hit, Match, Pattern, Rule, keep_original, split_spec
 
 from .actions import ModifyRequest, ModifyResponse
 from .body import Substitution
@@ -56,6 +56,7 @@ class ModifyHeaders(Action):
         specs = [spec for spec in self.specs if spec.meant(flow)]
         if not specs:
             return
+        keep_original(flow)
         added = [(spec.name, text) for spec in specs if (text := spec.text)]
         remove_fields(message, [Pattern(spec.name) for spec in specs])
         for name, text in added:
