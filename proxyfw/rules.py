@@ -19,8 +19,8 @@ from proxyfw.ruleset.original import keep_original
 from proxyfw.ruleset.patterns import Pattern, host_key
 from proxyfw.ruleset.quantities import Chance, Rate
 from proxyfw.ruleset.rule import Action, Hit, Rule
-from proxyfw.ruleset.shape import File
-from proxyfw.ruleset.spec import split_spec
+from proxyfw.ruleset.shape import File, read
+from proxyfw.ruleset.spec import split_spec, split_words
 from proxyfw.ruleset.walk import Rules
 
 if TYPE_CHECKING:
@@ -47,7 +47,9 @@ __all__ = [
     "keep_original",
     "lint",
     "open_file",
+    "read",
     "split_spec",
+    "split_words",
 ]
 
 
