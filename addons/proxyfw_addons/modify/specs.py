@@ -17,7 +17,7 @@ from proxyfw.rules import Action, File, Hit, Match, Pattern, Rule, keep_original
 
 from .actions import ModifyRequest, ModifyResponse
 from .body import Substitution
-from .head import check_field, remove_fields, set_field
+from .head import check_field, check_name, remove_fields, set_field
 
 HEADERS_FORM = "/[filter/]name/[@]value"
 BODY_FORM = "/[filter/]regex/[@]replacement"
@@ -94,6 +94,7 @@ def _header(spec: str) -> HeaderSpec:
     expression, name, value = split_spec("modify_headers", spec, HEADERS_FORM)
     file = _file("modify_headers", spec, value)
     try:
+        check_name(name)
         if value:
             check_field(name, [] if file else [value])
     except ValueError as problem:
