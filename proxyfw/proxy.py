@@ -43,7 +43,7 @@ from .script import ScriptLoader
 log = logging.getLogger("proxyfw")
 
 DEFAULT_ADDONS = (
-    "access", "contentviews", "flows", "options", "replay", "inject", "intercept", "breakpoint",
+    "access", "contentviews", "flows", "options", "replay", "inject", "intercept", "breakpoint", "redact",
     "throttle", "delay", "faults",
     "block", "block_hosts", "cors", "mock", "redirect",
     "rules", "map_local", "map_remote", "dns_map", "upstream", "save", "readfile",
