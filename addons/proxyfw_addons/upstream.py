@@ -15,8 +15,8 @@ from urllib.parse import unquote
 from proxyfw import ctx
 from proxyfw.addonmanager import Loader
 from proxyfw.connection import Server, ServerConnectionHookData, ServerSpec, shown_address
-from proxyfw.exceptions import OptionsError
-from proxyfw.http import HTTPFlow
+from proxyfw.exceptions import ConnectError, OptionsError
+from proxyfw.http import HTTPFlow, Response
 from proxyfw.rules import Action, Hit, Pattern, Rule, RuleBook, host_key
 
 _FORM = "host=proxy"
@@ -39,7 +39,7 @@ class Upstream(Action):
 
     proxy: Annotated[
         str,
-        "`http://[user:password@]host:port`, `https`, `socks5` (resolves names here), `socks5h`, or `direct`.",
+        "`http://[user:password@]host:port`, `https`, `socks5` (names resolved here), `socks5h`; `direct`.",
     ] = field(repr=False)
     auth: Annotated[
         str | None,
@@ -50,29 +50,54 @@ class Upstream(Action):
     )
 
     def __post_init__(self) -> None:
-        self._via = _read(self.proxy, _credentials(self.auth))
+        self._via = _read(self.proxy)
+        if self.auth is not None and self._via is not None and self._via.credentials:
+            raise ValueError("proxy names user and password: leave auth out")
+        if self.auth is not None and not self.auth.startswith("$"):
+            _check(self.auth, "auth must be user:password, or $NAME for an environment variable")
 
     def request(self, flow: HTTPFlow, hit: Hit) -> None:
         """Choose for a request."""
         if flow.server_conn.timestamp_start:  # connected ahead, by the way that it says
             flow.server_conn = flow.server_conn.copy()
-        self._choose(flow.server_conn, flow.request.pretty_host, hit)
+        try:
+            self._choose(flow.server_conn, flow.request.pretty_host, hit)
+        except ConnectError as problem:
+            flow.response = Response.make(502, f"{problem}\n", {"Content-Type": "text/plain; charset=utf-8"})
 
     def server_connect(self, data: ServerConnectionHookData, hit: Hit) -> None:
         """Choose for a tunnel; proxies carry no datagrams."""
         server = data.server
         if data.flow is None and server.address and server.transport_protocol == "tcp":
-            self._choose(server, server.address[0], hit)
+            try:
+                self._choose(server, server.address[0], hit)
+            except ConnectError as problem:
+                server.error = str(problem)
 
     def _choose(self, server: Server, host: str, hit: Hit) -> None:
+        """Raises ConnectError if nobody says who we are."""
         if any(step.detail.startswith(_DECIDED) for step in hit.trace.steps):
             return
         direct = any(pattern(host_key(host)) for pattern in self.bypass)
-        server.via = None if direct else self._via
+        server.via = None if direct else self._known(hit)
         hit.note(f"{_DECIDED}{_shown(server.via)}")
 
+    def _known(self, hit: Hit) -> ServerSpec | None:
+        """The proxy, with credentials."""
+        if self._via is None or self.auth is None:
+            return self._via
+        credentials: str | None = self.auth
+        if self.auth.startswith("$"):  # read now, so that a rule file can be checked where nobody has it
+            credentials = os.environ.get(self.auth[1:])
+        if not credentials or ":" not in credentials:
+            raise ConnectError(
+                f"{hit.rule.name}: no user:password for {_shown(self._via)}"
+                f" in the environment variable {self.auth}"
+            )
+        return ServerSpec(*self._via, credentials)
 
-def _read(text: str, credentials: str | None) -> ServerSpec | None:
+
+def _read(text: str) -> ServerSpec | None:
     """The proxy that *text* names; None for the direct way. Raises ValueError, which shows no password."""
     if text == _DIRECT:
         return None
@@ -85,28 +110,15 @@ def _read(text: str, credentials: str | None) -> ServerSpec | None:
     port = int(found["port"] or _PORTS[scheme])
     if not 0 < port < 65536:
         raise ValueError(f"proxy: {port} is not a port")
-    if found["login"] and credentials:
-        raise ValueError("proxy names user and password: leave auth out")
-    if found["login"]:
-        credentials = unquote(found["login"])
+    credentials = unquote(found["login"]) if found["login"] else None
+    if credentials is not None:
         _check(credentials, "proxy: write http://user:password@host, with %40 for an @ in the password")
     return ServerSpec(scheme, (found["ip6"] or found["host"], port), credentials)
 
 
-def _credentials(auth: str | None) -> str | None:
-    if auth is None:
-        return None
-    if auth.startswith("$"):
-        name, auth = auth[1:], os.environ.get(auth[1:])
-        if auth is None:
-            raise ValueError(f"auth: there is no environment variable {name}")
-    return _check(auth, "auth must be user:password, or $NAME for an environment variable")
-
-
-def _check(credentials: str, problem: str) -> str:
+def _check(credentials: str, problem: str) -> None:
     if ":" not in credentials:
         raise ValueError(problem)
-    return credentials
 
 
 def _shown(via: ServerSpec | None) -> str:

@@ -252,10 +252,27 @@ async def test_credentials_can_be_in_the_environment(monkeypatch: pytest.MonkeyP
     assert spelled.server_conn.via.credentials == "user:p@s:s"
 
 
+@pytest.mark.parametrize("value", [None, "s3cret"])
+async def test_without_credentials_nothing_is_sent(
+    value: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And rules can be checked where the variable is not set."""
+    if value:
+        monkeypatch.setenv("UP", value)
+    reason = "company: no user:password for http://up.test:80 in the environment variable $UP"
+    rule = {"name": "company", **through({"host": "app.test"}, proxy="http://up.test", auth="$UP")}
+    async with ruled(rules=[rule]) as w:
+        client = w.client()
+        client.write(get("app.test"))
+        assert (await client.message()).endswith(f"\r\n\r\n{reason}\n".encode())
+        await tunnel(w)
+        assert reason in {str(flow.error) for flow in await w.ended(3)}
+        assert w.network.dialled == []
+
+
 @pytest.mark.parametrize(
     ("action", "message"),
     [
-        ({"proxy": "http://up.test", "auth": "$NOT_SET"}, "there is no environment variable NOT_SET"),
         ({"proxy": "http://up.test", "auth": "s3cret"}, "auth must be user:password"),
         ({"proxy": "http://u:p@up.test", "auth": "a:b"}, "leave auth out"),
     ],
