@@ -9,13 +9,15 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Flag
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 if TYPE_CHECKING:
     from proxyfw.certs import Cert
     from proxyfw.flow import Line
+    from proxyfw.http import HTTPFlow
 
 Address = tuple[str, int]
+TransportProtocol = Literal["tcp", "udp"]
 
 new_id: Callable[[], str] = lambda: str(uuid.uuid4())  # noqa: E731  # a value that tests replace
 """Makes the ids of connections."""
@@ -31,6 +33,22 @@ class ConnectionState(Flag):
     CAN_READ = 1
     CAN_WRITE = 2
     OPEN = CAN_READ | CAN_WRITE
+
+
+class ModeSpec(str):
+    """The mode by which a client came, as the option ``mode`` says it: ``reverse:http://example.com@8081``."""
+
+    __slots__ = ()
+
+    @property
+    def full_spec(self) -> str:
+        """All of it."""
+        return str(self)
+
+    @property
+    def type_name(self) -> str:
+        """What kind of mode it is: ``reverse``."""
+        return self.partition("@")[0].partition(":")[0]
 
 
 class ServerSpec(tuple[str, Address]):
@@ -236,7 +254,7 @@ class Client(Connection):
     `line` what paces raw tunnels of this client, or None.
     """
 
-    __slots__ = ("line", "mitmcert", "proxy_mode")
+    __slots__ = ("_proxy_mode", "line", "mitmcert")
     _facts = (*Connection._facts, "proxy_mode")
     timestamp_start: float
 
@@ -259,6 +277,15 @@ class Client(Connection):
         self.transport_protocol = transport_protocol
         self.mitmcert: Cert | None = None
         self.line: Line | None = None
+
+    @property
+    def proxy_mode(self) -> ModeSpec:
+        """The mode of the port that the client came to, as text."""
+        return self._proxy_mode
+
+    @proxy_mode.setter
+    def proxy_mode(self, spec: str) -> None:
+        self._proxy_mode = ModeSpec(spec)
 
     @property
     def address(self) -> Address | None:
@@ -363,11 +390,14 @@ class ServerConnectionHookData:
     `addresses`, set in ``server_connect``, are IP addresses and ports to dial instead of those that the name
     resolves to. Name, SNI, Host and the check of the certificate stay as they are. Through an upstream proxy
     the first of them is asked for; a proxy that is given plain HTTP requests still resolves names itself.
+    `flow` is the request that needs the connection, which later ones may use too; None for tunnels, datagrams
+    and what is connected ahead.
     """
 
     server: Server
     client: Client
     addresses: Sequence[Address] | None = None
+    flow: HTTPFlow | None = None
 
 
 CLOSED = ConnectionState.CLOSED

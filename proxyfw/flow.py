@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from math import inf
 from typing import Any, ClassVar, Final, Literal, NamedTuple, Protocol, Self
 
 from proxyfw.connection import Client, Server
@@ -79,6 +80,9 @@ class Control(Protocol):
     async def wait_for_resume(self) -> None:
         """Return when the flow is resumed or killed."""
 
+    async def wait_until_over(self, seconds: float) -> bool:
+        """Return when it is `over`, or after *seconds*; whether it is."""
+
 
 class Line(Protocol):
     """When, and how many, bytes of a flow go on; what an addon sets as `Flow.line` before they do."""
@@ -86,7 +90,8 @@ class Line(Protocol):
     async def take(self, to_client: bool, size: int) -> int:
         """Wait until some of *size* bytes may go; return how many: 1 or more.
 
-        Return within about a second, so that it is noticed if there is nobody left to send to.
+        Return within about a second, so that it is noticed if there is nobody left to send to. Where an
+        answer or a raw stream is carried, ConnectionProblem may be raised: it is broken off then.
         """
 
     async def end(self, to_client: bool) -> None:
@@ -277,10 +282,13 @@ class Flow:
         while self.intercepted and self.control is not None:
             await self.control.wait_for_resume()
 
-    async def wait_until_gone(self) -> None:
-        """Wait until nobody waits for the flow any more: the client has left, or the flow was killed."""
-        while self.control is not None and not self.control.over:
-            await self.control.wait_for_resume()
+    async def wait_until_gone(self, seconds: float = inf) -> bool:
+        """Wait until nobody waits for the flow any more: the client has left, or the flow was killed.
+
+        No longer than *seconds*; whether it has come to that. Where an addon only wants to let time pass,
+        this is what to wait with: what a client who leaves has occupied is free at once.
+        """
+        return self.control is None or await self.control.wait_until_over(seconds)
 
     def backup(self, force: bool = False) -> None:
         """Remember the flow as it is, for `revert`; an earlier backup stays, unless *force* replaces it."""

@@ -161,7 +161,8 @@ def server_connect(data: ServerConnectionHookData) -> None:
 
     ``data.addresses = [("192.0.2.7", 443)]`` resolves its name in your own way, for this connection, which
     may serve many requests: call ``ctx.proxy.renew_connections(host)`` when your mind has changed.
-    Set ``data.server.error`` to refuse; then ``server_connect_error`` follows.
+    Set ``data.server.error`` to refuse; then ``server_connect_error`` follows. ``data.flow`` is the request
+    that needs the connection, None for tunnels and datagrams.
     """
 
 

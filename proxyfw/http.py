@@ -21,7 +21,7 @@ from proxyfw.model.message import Message, Stream, checked_content, checked_head
 from proxyfw.model.multidict import MultiDict, MultiDictView
 from proxyfw.model.status import reason as reason_phrase
 from proxyfw.model.views import Pairs, RequestViews, pairs_of
-from proxyfw.websocket import WebSocketData
+from proxyfw.websocket import Serve, WebSocketData
 
 __all__ = [
     "CookieAttrs",
@@ -361,19 +361,22 @@ class HTTPFlow(Flow):
     """One HTTP exchange.
 
     `request` is there from the first hook on; assigning `response` before the request was sent answers it
-    without the origin; `websocket` holds the messages after an upgrade.
+    without the origin; `websocket` holds the messages after an upgrade, `websocket_server` is what serves it
+    in place of an origin.
     """
 
     type = "http"
-    __slots__ = ("request", "response", "websocket")
+    __slots__ = ("request", "response", "websocket", "websocket_server")
     request: Request
     response: Response | None
     websocket: WebSocketData | None
+    websocket_server: Serve | None
 
     def __init__(self, client_conn: Client, server_conn: Server, live: bool = False) -> None:
         super().__init__(client_conn, server_conn, live)
         self.response = None
         self.websocket = None
+        self.websocket_server = None
 
     @property
     def timestamp_start(self) -> float:
@@ -394,6 +397,30 @@ class HTTPFlow(Flow):
                 f"flow {self.id} cannot be answered: it is over, or not carried by a connection"
             )
         control.answer_raw(data)
+
+    def accept_websocket(self, serve: Serve, protocol: str | None = None) -> None:
+        """Answer the opening handshake of a WebSocket: *serve* is its server, and no origin is asked.
+
+        *protocol* is the subprotocol; if it is None, the first that the client offers. Raises ProxyfwError if
+        the request is no such handshake. RFC 6455 section 4.2.2.
+        """
+        from proxyfw.model.websocket_key import accept_value  # hashes are not light, and seldom needed
+
+        asked = self.request.headers
+        key = asked.get("sec-websocket-key")
+        if asked.get("upgrade", "").lower() != "websocket" or not key or self.request.method != "GET":
+            raise ProxyfwError(f"{self.request.pretty_url}: the request does not open a WebSocket")
+        fields = Headers([(b"Upgrade", b"websocket"), (b"Connection", b"Upgrade")])
+        fields["Sec-WebSocket-Accept"] = accept_value(key.encode())
+        protocol = protocol or asked.get("sec-websocket-protocol", "").partition(",")[0].strip()
+        if protocol:
+            fields["Sec-WebSocket-Protocol"] = protocol
+        self.response = Response.make(101, b"", fields)
+        self.websocket_server = serve
+
+    def _reset(self) -> None:
+        super()._reset()
+        self.websocket_server = None
 
     def _assign(self, other: Self) -> None:
         super()._assign(other)

@@ -15,11 +15,12 @@ from proxyfw.ruleset.book import RuleBook
 from proxyfw.ruleset.dry import dry_run
 from proxyfw.ruleset.lint import lint
 from proxyfw.ruleset.match import Match
+from proxyfw.ruleset.original import keep_original
 from proxyfw.ruleset.patterns import Pattern, host_key
 from proxyfw.ruleset.quantities import Chance, Rate
 from proxyfw.ruleset.rule import Action, Hit, Rule
-from proxyfw.ruleset.shape import File
-from proxyfw.ruleset.spec import split_spec
+from proxyfw.ruleset.shape import File, read
+from proxyfw.ruleset.spec import split_spec, split_words
 from proxyfw.ruleset.walk import Rules
 
 if TYPE_CHECKING:
@@ -43,9 +44,12 @@ __all__ = [
     "Trace",
     "dry_run",
     "host_key",
+    "keep_original",
     "lint",
     "open_file",
+    "read",
     "split_spec",
+    "split_words",
 ]
 
 

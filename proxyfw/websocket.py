@@ -5,7 +5,7 @@ Records only; framing and sending are the codec's and the core's work.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from enum import IntEnum
 from typing import Any, Protocol
 
@@ -21,6 +21,25 @@ class Injector(Protocol):
 
     def inject(self, message: WebSocketMessage) -> None:
         """Send *message* as if a peer had. Raises ProxyfwError if that side hears no more."""
+
+
+class Socket(Protocol):
+    """The server's end of a WebSocket that an addon serves in place of an origin.
+
+    ``async for`` gives what the client sends, str or bytes, until either side closes.
+    """
+
+    def __aiter__(self) -> AsyncIterator[str | bytes]: ...
+
+    async def send(self, content: str | bytes) -> None:
+        """Send a message, text if it is a str; once either side has closed, do nothing."""
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close it, if it is not closed yet. Raises LocalProtocolError for a code that may not be sent."""
+
+
+Serve = Callable[[Socket], Awaitable[None]]
+"""Serves one WebSocket; when it returns, that is closed. It is cancelled if the client leaves before."""
 
 
 class Opcode(IntEnum):

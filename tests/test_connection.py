@@ -9,6 +9,7 @@ from proxyfw.connection import (
     Client,
     Connection,
     ConnectionState,
+    ModeSpec,
     Server,
     ServerConnectionHookData,
     ServerSpec,
@@ -55,6 +56,14 @@ def test_a_new_client_is_open_and_a_new_server_closed() -> None:
     assert [server.address, server.via, server.peername, server.alpn] == [None, None, None, None]
     assert server.certificate_list == ()
     assert client.transport_protocol == server.transport_protocol == "tcp"
+
+
+def test_the_mode_of_a_client_is_text_that_can_be_taken_apart() -> None:
+    client = a_client()
+    client.proxy_mode = "reverse:http://origin.example:81@8090"
+    assert client.proxy_mode.full_spec == client.proxy_mode == "reverse:http://origin.example:81@8090"
+    assert client.proxy_mode.type_name == "reverse"
+    assert ModeSpec("dns@53").type_name == "dns"
 
 
 def test_half_closed_is_not_connected() -> None:

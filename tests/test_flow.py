@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
+from math import inf
 
 import pytest
 from hypothesis import given
@@ -43,6 +44,12 @@ class Recorder:
         self.calls.append("wait")
         self.waited.set()
         await self.going.wait()
+
+    async def wait_until_over(self, seconds: float) -> bool:
+        if seconds < inf:
+            return False
+        await self.wait_for_resume()
+        return True
 
 
 def connections() -> tuple[Client, Server]:
@@ -366,7 +373,8 @@ async def test_waiting_until_nobody_waits_for_the_flow() -> None:
     waiting = asyncio.ensure_future(flow.wait_until_gone())
     await control.waited.wait()
     assert not waiting.done()
+    assert not await flow.wait_until_gone(1)
     flow.kill(reset=False)
-    await waiting
+    assert await waiting
     flow.control = None
-    await flow.wait_until_gone()
+    assert await flow.wait_until_gone()

@@ -15,6 +15,7 @@ from proxyfw import ctx, flow, flowfilter, io
 from proxyfw.addonmanager import Loader
 from proxyfw.exceptions import FilterError, OptionsError
 from proxyfw.flow import Flow
+from proxyfw.redaction import redacted
 
 log = logging.getLogger("proxyfw")
 
@@ -88,7 +89,7 @@ class Save:
                 self._open(path)
                 _close(*before)
             assert self._writer
-            self._writer.add(flow)
+            self._writer.add(redacted(flow))
         except OSError as problem:
             self.missed += 1
             if self.missed & (self.missed - 1) == 0:  # the first, the second, the fourth…

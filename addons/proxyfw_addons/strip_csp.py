@@ -13,7 +13,7 @@ from proxyfw import ctx
 from proxyfw.addonmanager import Loader
 from proxyfw.exceptions import OptionsError
 from proxyfw.http import HTTPFlow
-from proxyfw.rules import Action, Hit, Match, Rule, RuleBook
+from proxyfw.rules import Action, Hit, Match, Rule, RuleBook, keep_original
 
 HEADERS = ("content-security-policy", "content-security-policy-report-only")
 ALWAYS = frozenset(
@@ -49,6 +49,7 @@ class StripCSP(Action):
             old = headers.get_all(name)
             new = [text for value in old if (text := self._kept(value))]
             if new != old:
+                keep_original(flow)
                 headers.set_all(name, new)
                 hit.note(f"{name}: {'; '.join(new) or 'removed'}")
 

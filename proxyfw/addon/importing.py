@@ -7,12 +7,14 @@ whenever they run, ``sys.modules`` stays as it is, and an installed mitmproxy is
 from __future__ import annotations
 
 import builtins
+import importlib
 import sys
 import threading
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.util import resolve_name
 from types import ModuleType
 from typing import Any
 
@@ -61,11 +63,9 @@ def _import(
 ) -> ModuleType:
     """``__import__`` of scripts."""
     if level or name.partition(".")[0] != PACKAGE:
-        _scripts.depth += 1
-        try:
-            return builtins.__import__(name, globals, locals, fromlist or (), level)
-        finally:
-            _scripts.depth -= 1
+        with _scripts:
+            module = builtins.__import__(name, globals, locals, fromlist or (), level)
+        return _importlib if module is importlib else module
     module = module_named(name)
     if not fromlist:
         return module_named(PACKAGE)
@@ -78,9 +78,25 @@ def _import(
 def _require(module: ModuleType, name: str, wanted: str) -> None:
     try:
         getattr(module, wanted)
-    except (AttributeError, ImportError):
+    except AttributeError:
         hint = import_module("proxyfw.alias").missing(name, wanted)
         raise ImportError(f"cannot import name {wanted!r} from {name!r}: {hint}", name=name) from None
+
+
+class _Importlib(ModuleType):
+    """What scripts find as ``importlib``: its `import_module` knows the alias too."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(importlib, name)
+
+    @staticmethod
+    def import_module(name: str, package: str | None = None) -> ModuleType:
+        """The module *name*, which may be relative to *package*."""
+        whole = resolve_name(name, package) if name.startswith(".") else name
+        if whole.partition(".")[0] == PACKAGE:
+            return module_named(whole)
+        with _scripts:
+            return importlib.import_module(whole)
 
 
 class _Scripts(threading.local, MetaPathFinder):
@@ -88,6 +104,12 @@ class _Scripts(threading.local, MetaPathFinder):
 
     depth = 0
     """How many imports of scripts are under way in this thread."""
+
+    def __enter__(self) -> None:
+        self.depth += 1
+
+    def __exit__(self, *_: object) -> None:
+        self.depth -= 1
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -145,3 +167,4 @@ class _Everywhere(MetaPathFinder, Loader):
 
 
 _scripts = _Scripts()
+_importlib = _Importlib("importlib")

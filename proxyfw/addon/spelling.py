@@ -21,8 +21,10 @@ def surely_meant(name: str, hooks: Iterable[str]) -> str | None:
     """The hook that *name* is a slip of the finger for, if that is beyond reasonable doubt.
 
     Case and underscores apart it is the same, or one word of it differs by one letter that is not its first
-    or its ending: ``requests``, ``responded`` and ``tcp_send`` are good names for helpers.
+    or its ending: ``requests``, ``responded`` and ``tcp_send`` are good names for helpers. So are old names.
     """
+    if name in RENAMED:
+        return None
     plain = name.replace("_", "").lower()
     for hook in hooks:
         if plain == hook.replace("_", "") or _one_word_slipped(name.split("_"), hook.split("_")):

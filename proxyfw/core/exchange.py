@@ -347,9 +347,9 @@ class Exchange(Ending):
             return await self._answer_in_pieces(response)
         head = heads.response_head(response, flow.request, False, self._closes or self._uploading)
         if response.status_code == 101:
+            self._switch(head)
             client.send(head)
             self._answered = True
-            self._switch(head)
             return
         events = heads.body_events(response, heads.has_body(flow.request, response))
         if flow.line is not None:
@@ -374,9 +374,12 @@ class Exchange(Ending):
     def _switch(self, answer: ResponseHead) -> None:
         self.switched, self._origin = self._origin, None
         settings = self._settings
-        if settings.websocket and self.switched:
+        accepted = self._accepted if self.switched else answer.headers
+        if settings.websocket and (self.switched or self.flow.websocket_server):
             limit = settings.websocket_message_limit
-            self.websocket = websocket_codecs(self.flow.request, self._accepted, answer.headers, limit)
+            self.websocket = websocket_codecs(self.flow.request, accepted, answer.headers, limit)
+        if not (self.switched or self.websocket):
+            raise Failed("an addon has answered 101 (Switching Protocols), and nobody speaks another", 502)
 
     def _given_response(self) -> Response:
         if self.flow.response is None:

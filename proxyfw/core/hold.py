@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from math import inf
 from typing import Generic, TypeVar
 
 from proxyfw import hookspecs
@@ -40,6 +41,16 @@ class Holder(Generic[F]):
             return
         self._resumed = self._resumed or asyncio.Event()
         await self._resumed.wait()
+
+    async def wait_until_over(self, seconds: float) -> bool:
+        """Return when there is nobody left to do anything for, or after *seconds*; whether that is so."""
+        try:
+            async with asyncio.timeout(seconds if seconds < inf else None):
+                while not self._over:
+                    await self.wait_for_resume()
+        except TimeoutError:
+            pass
+        return self._over
 
     def let_go(self) -> None:
         """There is nothing left to hold the flow for, now and later."""

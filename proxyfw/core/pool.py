@@ -90,7 +90,7 @@ class Pool:
         client, server = flow.client_conn, flow.server_conn
         peer = None if fresh else self._take_for(client, key)
         if peer is None:
-            ready, wire = await self.dial(server, client, tunnel)
+            ready, wire = await self.dial(server, client, tunnel, flow)
             plain = not tunnel and ready is server and takes_requests(server.via)
             kind = ForwardingPeer if plain else OriginPeer
             peer = kind(wire, self._house, self, key, ready, client)
@@ -112,7 +112,8 @@ class Pool:
                 return _lent(peer, flow)
             if server.timestamp_start:
                 flow.server_conn = server = self._like(server, client)
-            dialled = await self._multiplex.dial(key, client, partial(self.dial, server, client, tunnel))
+            dial = partial(self.dial, server, client, tunnel, flow)
+            dialled = await self._multiplex.dial(key, client, dial)
             if dialled:
                 return _lent(OriginPeer(dialled[1], self._house, self, key, dialled[0], client), flow)
         raise ConnectError(f"{server}: every HTTP/2 connection was closed before it took a request")
@@ -124,17 +125,20 @@ class Pool:
         new.tls, new.sni, new.alpn_offers = server.tls, server.sni, server.alpn_offers
         return new
 
-    async def dial(self, server: Server, client: Client, tunnel: bool = True) -> tuple[Server, Wire]:
+    async def dial(
+        self, server: Server, client: Client, tunnel: bool = True, flow: HTTPFlow | None = None
+    ) -> tuple[Server, Wire]:
         """A new connection to *server*, with TLS if it is to have it. Raises ConnectionProblem.
 
-        Without *tunnel* it may end at an upstream HTTP proxy that passes requests on.
+        Without *tunnel* it may end at an upstream HTTP proxy that passes requests on. *flow* is the request
+        that needs it.
         """
         house = self._house
         ready, wire = self._take_ahead(server, client)
         if wire and ready.tls_established:
             return ready, wire
         if wire is None:
-            wire = await connect(house, server, client, tunnel)
+            wire = await connect(house, server, client, tunnel, flow)
         ready.tls, ready.sni, ready.alpn_offers = server.tls, server.sni, server.alpn_offers
         if not ready.tls:
             return ready, wire
@@ -169,6 +173,7 @@ class Pool:
             return server, None
         unfit = ready.tls_established and (ready.tls, ready.sni) != (server.tls, server.sni)
         unfit = unfit or (ready.alpn == b"h2" and b"h2" not in server.alpn_offers)
+        unfit = unfit or ready.via != server.via
         if unfit or wire.closed or wire.eof:
             wire.close()
             disconnected(self._house, ready, client)
@@ -270,10 +275,12 @@ def _lent(peer: OriginPeer, flow: HTTPFlow) -> OriginPeer:
     return peer
 
 
-async def connect(house: House, server: Server, client: Client, tunnel: bool = True) -> Wire:
-    """Connect to *server*, telling the addons; *tunnel* as in `Pool.dial`. Raises ConnectError."""
+async def connect(
+    house: House, server: Server, client: Client, tunnel: bool = True, flow: HTTPFlow | None = None
+) -> Wire:
+    """Connect to *server*, telling the addons; *tunnel* and *flow* as in `Pool.dial`. Raises ConnectError."""
     calls = house.addons.calls
-    data = ServerConnectionHookData(server, client)
+    data = ServerConnectionHookData(server, client, flow=flow)
     await calls.call(hookspecs.server_connect, data)
     try:
         wire = await _connect(house, data, tunnel)

@@ -183,9 +183,27 @@ class Session:
         live.add(flow)
         try:
             await exchange.run()
-            return exchange.switched is not None and await self._go_on(exchange, exchange.switched, client)
+            if exchange.switched is None:
+                return exchange.websocket is not None and await self._serve_websocket(exchange, client)
+            return await self._go_on(exchange, exchange.switched, client)
         finally:
             live.discard(flow)
+
+    async def _serve_websocket(self, exchange: Exchange, client: Peer | Http2Stream) -> bool:
+        """Carry a WebSocket that an addon serves."""
+        from .websocket import WebSocket
+        from .websocket_server import WebSocketServer
+
+        flow, codecs = exchange.flow, exchange.websocket
+        assert codecs
+        assert flow.websocket_server
+        server = WebSocketServer(flow.websocket_server, flow.request.pretty_url)
+        sides = (client.detach().wire, codecs[0]), (server.wire, codecs[1])
+        try:
+            await WebSocket(self.house, self.house.addons.calls, flow, *sides).run()
+        finally:
+            await server.stop()
+        return True
 
     async def _go_on(self, exchange: Exchange, origin: Stream, client: Peer | Http2Stream) -> bool:
         """Carry what follows a 101 of *origin*, which is not HTTP any more."""

@@ -12,7 +12,7 @@ from collections import deque
 from proxyfw import hookspecs
 from proxyfw.addon.calls import Calls
 from proxyfw.connection import Client, Server
-from proxyfw.exceptions import ProxyfwError
+from proxyfw.exceptions import ConnectionProblem, ProxyfwError
 from proxyfw.flow import Error
 from proxyfw.net.wire import Wire
 from proxyfw.tcp import TCPFlow, TCPMessage
@@ -120,6 +120,8 @@ class RawStream(Holder[TCPFlow]):
                 if self.over:
                     return
                 await self._pass(message.content, sink)
+        except ConnectionProblem as e:  # the line was lost
+            self.fail(str(e))
         except Exception as e:
             log.exception("internal error in a raw stream to %s", self.flow.server_conn)
             self.fail(f"internal error: {type(e).__name__}: {e}")

@@ -18,6 +18,7 @@ from proxyfw.net.datagram import DatagramListener, DatagramReceiver, Datagrams
 from proxyfw.net.wire import Address
 from proxyfw.udp import UDPFlow, UDPMessage
 
+from . import pace
 from .hold import Holder, hold
 from .house import House
 from .pool import addresses_of, disconnected
@@ -178,7 +179,7 @@ class Association(Holder[UDPFlow]):
             if flow.error:
                 return
             if message.content or was_empty:
-                self._send(message.content, message.from_client)
+                await self._pass(message)
 
     async def _show(self, message: UDPMessage) -> None:
         flow = self.flow
@@ -193,6 +194,14 @@ class Association(Holder[UDPFlow]):
             raise ConnectionProblem(
                 f"an addon set the content of a message to {type(content).__name__}, not bytes"
             )
+
+    async def _pass(self, message: UDPMessage) -> None:
+        line, size = self.flow.line, len(message.content)
+        if line is not None:
+            await pace.wait(line, not message.from_client, size, lambda: self._over)
+            self.touch()
+        if not self.flow.error:
+            self._send(message.content, message.from_client)
 
     def _send(self, data: bytes, to_server: bool) -> None:
         if to_server:

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import base64
 import os
-from hashlib import sha1
 
+from proxyfw.model.websocket_key import accept_value
 from proxyfw.protocol.events import RawHeaders, RequestHead, ResponseHead
 
 PROTOCOL = b"websocket"
 """The value of ``:protocol``."""
 
 _KEY, _ACCEPT = b"sec-websocket-key", b"sec-websocket-accept"
-_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _UPGRADE: RawHeaders = [(b"Upgrade", b"websocket"), (b"Connection", b"Upgrade")]
 _LENGTH = b"content-length"
 
@@ -49,8 +48,7 @@ def switching(answer: ResponseHead, key: bytes) -> ResponseHead:
     if not 200 <= answer.status < 300:
         return answer
     kept = [field for field in answer.headers if field[0] not in (_ACCEPT, _LENGTH)]
-    accept = base64.b64encode(sha1(key + _GUID, usedforsecurity=False).digest())
-    fields = [*kept, *_UPGRADE, (b"Sec-WebSocket-Accept", accept)]
+    fields = [*kept, *_UPGRADE, (b"Sec-WebSocket-Accept", accept_value(key))]
     return ResponseHead(101, fields, b"", answer.version)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import importlib
 import subprocess
 import sys
 import textwrap
@@ -69,6 +70,28 @@ def test_imports_inside_functions_work_at_any_time(scripts: script.ScriptLoader,
     flow = testing.http_flow(response=None)
     module.request(flow)
     assert isinstance(flow.response, http.Response)
+
+
+def test_import_module_of_a_script_knows_it_too(scripts: script.ScriptLoader, tmp_path: Path) -> None:
+    (tmp_path / "compat_asked_for.py").write_text("from mitmproxy import http\n")
+    module = loaded(
+        scripts,
+        tmp_path / "by_name.py",
+        """
+        import importlib, importlib.util
+        from importlib import import_module
+        helper = importlib.import_module("compat_asked_for")
+        spec = importlib.util.find_spec("json")
+
+        def request(flow):
+            return import_module("mitmproxy.http"), importlib.import_module(".tcp", "mitmproxy")
+        """,
+    )
+    assert module.request(None) == (http, tcp)
+    assert module.helper.http is http
+    assert module.spec
+    assert importlib.import_module is not module.import_module
+    assert not [name for name in sys.modules if name.partition(".")[0] == "mitmproxy"]
 
 
 def test_helpers_beside_a_script_have_it_too(scripts: script.ScriptLoader, tmp_path: Path) -> None:
@@ -211,6 +234,8 @@ def test_a_program_asks_for_the_alias_in_one_line() -> None:
         import mitmproxy.net.http.url
         from mitmproxy import http, ctx
         from mitmproxy.tools.dump import DumpMaster
+        from mitmproxy.contentviews import base
+        import mitmproxy.io.io
         import proxyfw.http
         assert http is proxyfw.http is importlib.import_module("mitmproxy.http")
         assert http is sys.modules["mitmproxy.http"]

@@ -227,7 +227,7 @@ async def test_wait(caplog: pytest.LogCaptureFixture) -> None:
         ("net_http", [b"helpers: text utf-8 2 k 404", b"parsed: (b'http', b'example.com', 80, b'/path')"]),
         ("human", [b"size: 3.9k", b"text: text"]),
         ("certificates", [b"certs: 0"]),
-        ("modes", [b"mode: http://x:81"]),
+        ("modes", [b"mode: http://x:81", b"came: regular regular"]),
         ("exported", [b"curl: curl http://example.com/path", b"raw: GET /path HTTP/1.1"]),
         ("filtered", [b"matched: False", b"also: True"]),
         ("use_master", [b"late: 1", b"size: 2m"]),

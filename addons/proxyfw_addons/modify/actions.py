@@ -13,15 +13,12 @@ from typing import Annotated
 
 from proxyfw.exceptions import ProxyfwError
 from proxyfw.http import HTTPFlow, Message, Request, Response
-from proxyfw.rules import Action, Hit
+from proxyfw.rules import Action, Hit, keep_original
 
 from .body import BodyEdits, Injection
 from .head import HeaderEdits, QueryEdits
 
 log = logging.getLogger("proxyfw.modify")
-
-ORIGINAL = "original_response"
-"""Where `flow.metadata` has the response as it was before rules modified it: see `Response.from_state`."""
 
 _METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _BODILESS = frozenset({101, 204, 304})
@@ -37,8 +34,8 @@ class Edits(BodyEdits, Action):
         super().__post_init__()
         self._warned = False
 
-    def _edit_body(self, message: Message, hit: Hit, obstacle: str) -> None:
-        """Edit the body, or say why not."""
+    def _may_edit(self, message: Message, hit: Hit, obstacle: str = "") -> bool:
+        """Whether the body is there to be edited, and whole; if not, it is said why not."""
         if message.stream:
             obstacle = "it is streamed, so it is never there whole (option stream_large_bodies)"
             if not self._warned:
@@ -50,7 +47,9 @@ class Edits(BodyEdits, Action):
             obstacle = "there is none"
         if obstacle:
             hit.note(f"body: left as it is: {obstacle}")
-            return
+        return not obstacle
+
+    def _edit_body(self, message: Message, hit: Hit) -> None:
         try:
             self.edit_body(message, hit)
         except ValueError as problem:  # it is not in the encoding it claims
@@ -95,8 +94,8 @@ class ModifyRequest(Edits):
             self.declare_json(request)
         if self.headers is not None:
             self.headers.apply(request, hit)
-        if self.edits_body:
-            self._edit_body(request, hit, "")
+        if self.edits_body and self._may_edit(request, hit):
+            self._edit_body(request, hit)
 
 
 @dataclass(kw_only=True)
@@ -118,6 +117,11 @@ class ModifyResponse(Edits):
         """There is something to do with the head."""
         return self.status is not None or self.headers is not None
 
+    @property
+    def edits_body(self) -> bool:
+        """There is something to do with the body."""
+        return super().edits_body or bool(self.inject)
+
     def acts_in(self) -> list[str]:
         """Where only the body is edited, the rule may ask about the body."""
         return ["responseheaders", "response"] if self.edits_head else ["response"]
@@ -125,7 +129,7 @@ class ModifyResponse(Edits):
     def responseheaders(self, flow: HTTPFlow, hit: Hit) -> None:
         """Modify its head."""
         if flow.response is not None:
-            flow.metadata.setdefault(ORIGINAL, flow.response.get_state())
+            keep_original(flow)
             self._edit_head(flow.response, hit)
 
     def response(self, flow: HTTPFlow, hit: Hit) -> None:
@@ -133,14 +137,14 @@ class ModifyResponse(Edits):
         response = flow.response
         if response is None:
             return
-        _complete(flow.metadata.setdefault(ORIGINAL, response.get_state()), response)
-        if hit.hook == "response":
-            if response.stream and self.edits_head:
-                hit.note("head: left as it is: it had been sent when the rule was found to match")
-            else:
-                self._edit_head(response, hit)
-        if self.edits_body or self.inject:
-            self._edit_body(response, hit, _obstacle(flow.request, response))
+        if hit.hook == "response" and not response.stream:
+            keep_original(flow)
+            self._edit_head(response, hit)
+        elif hit.hook == "response" and self.edits_head:
+            hit.note("head: left as it is: it had been sent when the rule was found to match")
+        if self.edits_body and self._may_edit(response, hit, _obstacle(flow.request, response)):
+            keep_original(flow, body=True)
+            self._edit_body(response, hit)
 
     def _edit_head(self, response: Response, hit: Hit) -> None:
         if self.status is not None:
@@ -183,10 +187,3 @@ def _obstacle(request: Request, response: Response) -> str:
     if response.status_code == 206:
         return "it is a part of one"
     return ""
-
-
-def _complete(original: dict[str, object], response: Response) -> None:
-    """Put the body, which was not there before, into what is known of the original."""
-    if original["timestamp_end"] is None:
-        now = response.get_state()
-        original |= {name: now[name] for name in ("content", "trailers", "truncated", "timestamp_end")}

@@ -77,10 +77,15 @@ class QueryEdits:
         hit.note(f"query: {_told(self.remove, self.set, self.add)}")
 
 
-def check_field(name: str, values: Iterable[str]) -> None:
-    """Raise ValueError if such a field cannot be sent."""
+def check_name(name: str) -> None:
+    """Raise ValueError if there cannot be such a field."""
     if not _NAME.fullmatch(name):
         raise ValueError(f"{name!r} is not the name of a header field")
+
+
+def check_field(name: str, values: Iterable[str]) -> None:
+    """Raise ValueError if such a field cannot be sent."""
+    check_name(name)
     if name.lower() in _FRAMING:
         raise ValueError(f"{name} follows from the body: leave it out")
     for value in values:

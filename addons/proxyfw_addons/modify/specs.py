@@ -13,11 +13,11 @@ from typing import Any
 from proxyfw.exceptions import OptionsError
 from proxyfw.flow import Flow
 from proxyfw.http import HTTPFlow, Message
-from proxyfw.rules import Action, File, Hit, Match, Pattern, Rule, split_spec
+from proxyfw.rules import Action, File, Hit, Match, Pattern, Rule, keep_original, split_spec
 
 from .actions import ModifyRequest, ModifyResponse
 from .body import Substitution
-from .head import check_field, remove_fields, set_field
+from .head import check_field, check_name, remove_fields, set_field
 
 HEADERS_FORM = "/[filter/]name/[@]value"
 BODY_FORM = "/[filter/]regex/[@]replacement"
@@ -56,6 +56,7 @@ class ModifyHeaders(Action):
         specs = [spec for spec in self.specs if spec.meant(flow)]
         if not specs:
             return
+        keep_original(flow)
         added = [(spec.name, text) for spec in specs if (text := spec.text)]
         remove_fields(message, [Pattern(spec.name) for spec in specs])
         for name, text in added:
@@ -93,6 +94,7 @@ def _header(spec: str) -> HeaderSpec:
     expression, name, value = split_spec("modify_headers", spec, HEADERS_FORM)
     file = _file("modify_headers", spec, value)
     try:
+        check_name(name)
         if value:
             check_field(name, [] if file else [value])
     except ValueError as problem:

@@ -1,7 +1,7 @@
 """``mitmproxy.proxy.mode_specs``: the option ``mode`` taken apart.
 
-``flow.client_conn.proxy_mode`` is the text of the mode here; ``isinstance(it, ReverseMode)`` says what is
-meant all the same.
+``flow.client_conn.proxy_mode`` is the text of the mode here, with `full_spec` and `type_name`;
+``isinstance(it, ReverseMode)`` says what is meant all the same.
 """
 
 from __future__ import annotations

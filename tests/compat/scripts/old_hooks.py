@@ -2,5 +2,9 @@ def clientconnect(layer):
     raise AssertionError
 
 
+def serverconnect(conn):
+    raise AssertionError
+
+
 def response(flow):
     flow.response.headers["old"] = "1"

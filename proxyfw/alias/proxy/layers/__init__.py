@@ -10,6 +10,27 @@ from enum import Enum, auto
 from typing import Any
 
 from proxyfw.alias import names_of
+from proxyfw.tls import ClientHelloData, TlsData
+
+__all__ = [
+    "HTTP1_ALPNS",
+    "HTTP_ALPNS",
+    "ClientHelloData",
+    "ClientTLSLayer",
+    "DNSLayer",
+    "HTTPMode",
+    "HttpLayer",
+    "Layer",
+    "ServerTLSLayer",
+    "TCPLayer",
+    "TLSLayer",
+    "TlsData",
+    "UDPLayer",
+    "WebsocketLayer",
+]
+
+HTTP1_ALPNS = (b"http/1.1", b"http/1.0", b"http/0.9")
+HTTP_ALPNS = (b"h2", *HTTP1_ALPNS)
 
 
 class _Named(type):

@@ -1,0 +1,157 @@
+"""What is secret: which names, where, and what looks like one; and the list that is there without asking."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from urllib.parse import unquote_plus
+
+from proxyfw.rules import Pattern
+
+from .documents import Documents
+from .kinds import JsonPath, Mark, Secret
+from .texts import without_cards, without_tokens
+
+HEADERS = (
+    "Authorization", "Proxy-Authorization", "Cookie", "Set-Cookie", "X-Api-Key", "X-Auth-Token",
+    "X-Access-Token", "X-Csrf-Token", "X-Xsrf-Token", "X-Amz-Security-Token", "Api-Key", "X-Goog-Api-Key",
+    "X-Vault-Token", "Private-Token",
+)  # fmt: skip
+NAMES = (
+    "password", "passwd", "pwd", "passphrase", "secret", "client_secret", "client_assertion", "token",
+    "access_token", "refresh_token", "id_token", "auth_token", "session_token", "csrf_token", "api_key",
+    "apikey", "api-key", "apiKey", "access_key", "accessToken", "refreshToken", "idToken", "clientSecret",
+    "private_key", "privateKey", "X-Amz-Signature", "X-Amz-Credential", "X-Amz-Security-Token",
+    "X-Goog-Signature", "cvv", "cvc", "otp",
+)  # fmt: skip
+"""Of parameters, fields of forms and JSON."""
+PARAMETERS = (*NAMES, "sig", "signature", "auth", "code_verifier")
+
+_BEGINS = frozenset("{[")
+_LINE_OF_JSON = re.compile(r"^((?:data:)?[ \t]*)([{\[].*)$", re.MULTILINE)
+_PARAMETER = re.compile(r"([?&;#]|\A)([\w.\[\]%~+-]+)=([^&\s\"'<>#;]+)")
+_FIELD = re.compile(r"^([ \t<>]*)([\w-]+)(:[ \t]*)(\S.*?)(\r?)$", re.MULTILINE)
+_SCHEME = re.compile(r"([A-Za-z][\w-]*\s+)(.+)", re.DOTALL)
+
+
+class Names:
+    """Patterns of names, the plain ones of which are looked up."""
+
+    def __init__(self, patterns: Iterable[Pattern]) -> None:
+        given = list(patterns)
+        self._plain = {pattern.literal for pattern in given if pattern.literal is not None}
+        self._others = [pattern for pattern in given if pattern.literal is None]
+
+    def __contains__(self, name: str) -> bool:
+        return name.lower() in self._plain or any(pattern(name) for pattern in self._others)
+
+    def __bool__(self) -> bool:
+        return bool(self._plain or self._others)
+
+
+class Recipe:
+    """What is to be taken out, and how the parts of a flow look without it; *mark* stands in its place."""
+
+    def __init__(
+        self,
+        headers: Iterable[Pattern] = (),
+        query: Iterable[Pattern] = (),
+        json: Sequence[JsonPath] = (),
+        body: Sequence[Secret] = (),
+        cards: bool = False,
+        tokens: bool = False,
+    ) -> None:
+        self.headers = Names(headers)
+        self.query = Names(query)
+        self._documents = Documents(json, cards)
+        self._has_paths = bool(json)
+        self._secrets = tuple(body)
+        self._cards = cards
+        self._tokens = tokens
+        self.reads_bodies = bool(json or body or cards or tokens or self.query)
+
+    def document(self, text: str, mark: Mark) -> str:
+        """The body or message *text*, which may be JSON, without secrets."""
+        if text.lstrip("\ufeff \t\r\n")[:1] in _BEGINS and (new := self._document(text, mark)) is not None:
+            return new
+        if self._has_paths and "\n" in text and _LINE_OF_JSON.search(text):  # JSON lines, server-sent events
+            return _LINE_OF_JSON.sub(lambda found: found[1] + self._line(found[2], mark), text)
+        return self._broken(text, mark)
+
+    def _document(self, text: str, mark: Mark) -> str | None:
+        new = self._documents(text, mark, lambda value: self.text(value, mark))
+        return None if new is None else self._without_secrets(new, mark)
+
+    def _line(self, text: str, mark: Mark) -> str:
+        new = self._document(text, mark)
+        return self._broken(text, mark) if new is None else new
+
+    def _broken(self, text: str, mark: Mark) -> str:
+        """*text* that is not JSON, or JSON that is broken or cut, so that nobody knows where paths lead."""
+        if not self._documents.only_by_name and text.lstrip("\ufeff \t\r\n")[:1] in _BEGINS:
+            return mark(text)
+        return self.text(self._documents.in_text(text, mark), mark)
+
+    def text(self, text: str, mark: Mark) -> str:
+        """*text*, a URL or anything, without what looks like a secret, and without secret parameters."""
+        if self.query and "=" in text:
+            text = _PARAMETER.sub(lambda found: self._parameter(found, mark), text)
+        if self._tokens:
+            text = without_tokens(text, mark)
+        if self._cards:
+            text = without_cards(text, mark)
+        return self._without_secrets(text, mark)
+
+    def _without_secrets(self, text: str, mark: Mark) -> str:
+        for secret in self._secrets:
+            text = secret.taken_out(text, mark)
+        return text
+
+    def _parameter(self, found: re.Match[str], mark: Mark) -> str:
+        before, name, value = found.groups()
+        if unquote_plus(name) not in self.query:
+            return found[0]
+        return f"{before}{name}={mark(unquote_plus(value))}"
+
+    def header(self, name: str, value: str, mark: Mark) -> str:
+        """The value of a header field without secrets: kept are names of cookies, and schemes."""
+        if name not in self.headers:
+            return self.text(value, mark)
+        lower = name.lower()
+        if lower == "cookie":
+            return "; ".join(_cookie(each, mark) for each in value.split("; "))
+        if lower == "set-cookie":
+            cookie, semicolon, attributes = value.partition(";")
+            return _cookie(cookie, mark) + semicolon + attributes
+        scheme = _SCHEME.fullmatch(value) if "authorization" in lower else None
+        return f"{scheme[1]}{mark(scheme[2])}" if scheme else mark(value)
+
+    def line(self, text: str, mark: Mark) -> str:
+        """*text* for people, a line of a log for one, that may have anything of a flow in it."""
+        if self.headers and ":" in text:
+            text = _FIELD.sub(lambda found: self._field(found, mark), text)
+        return self.text(self._documents.in_text(text, mark), mark)
+
+    def _field(self, found: re.Match[str], mark: Mark) -> str:
+        before, name, colon, value, end = found.groups()
+        return (
+            f"{before}{name}{colon}{self.header(name, value, mark)}{end}"
+            if name in self.headers
+            else found[0]
+        )
+
+
+def _cookie(text: str, mark: Mark) -> str:
+    name, equals, value = text.partition("=")
+    return f"{name}={mark(value)}" if equals else mark(text)
+
+
+def standard() -> Recipe:
+    """What is secret unless somebody says otherwise."""
+    return Recipe(
+        headers=map(Pattern, HEADERS),
+        query=map(Pattern, PARAMETERS),
+        json=[JsonPath(f"$..{name}") for name in NAMES],
+        cards=True,
+        tokens=True,
+    )
