@@ -5,12 +5,15 @@ Filters have no effects and know nothing but the flow, so they can be kept, shar
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import TypeVar
 
 from proxyfw.exceptions import FilterError
-from proxyfw.filters.operators import ARGUMENTS, OPERATORS, Operator
+from proxyfw.filters import numbers
+from proxyfw.filters.operators import ARGUMENTS, OPERATORS, PORT, SIZE, STATUS, TIME, Operator
 from proxyfw.filters.parser import Parser
-from proxyfw.filters.tree import Filter
+from proxyfw.filters.tree import Both, Either, Filter, Inverse, Single
 from proxyfw.flow import Flow
 
 __all__ = [
@@ -20,10 +23,14 @@ __all__ = [
     "FilterError",
     "Operator",
     "TFilter",
+    "fold",
     "match",
     "match_all",
     "parse",
+    "spans",
 ]
+
+T = TypeVar("T")
 
 TFilter = Filter
 """The name that scripts of the field have for it in annotations."""
@@ -52,3 +59,42 @@ def match(filter: Filter | str | None, flow: Flow) -> bool:
 
 match_all = parse("~all")
 """Means every flow."""
+
+
+def fold(
+    filter: Filter,
+    single: Callable[[Operator, str], T],
+    inverse: Callable[[T], T],
+    both: Callable[[Sequence[T]], T],
+    either: Callable[[Sequence[T]], T],
+) -> T:
+    """Something else made of *filter*, for those who say it in another language.
+
+    *single* is called for each operator with its argument (``""`` if it takes none), the others for "not",
+    "and" and "or" with what was made of the filters inside.
+    """
+
+    def made(part: Filter) -> T:
+        if isinstance(part, Single):
+            return single(part.operator, part.argument)
+        if isinstance(part, Inverse):
+            return inverse(made(part.inner))
+        assert isinstance(part, (Both, Either))
+        return (both if isinstance(part, Both) else either)([made(inner) for inner in part.parts])
+
+    return made(filter)
+
+
+_READERS: dict[str, numbers.Reader] = {
+    STATUS: numbers.status, SIZE: numbers.size, TIME: numbers.duration, PORT: numbers.port,
+}  # fmt: skip
+
+
+def spans(operator: Operator, argument: str) -> tuple[tuple[float, float], ...]:
+    """The numbers that *argument* of *operator* means: each the least and the greatest, both included.
+
+    Raises ValueError if it is none that it could have in a filter, or the operator takes no numbers.
+    """
+    if operator.argument not in _READERS:
+        raise ValueError(f"{operator.name} takes no numbers")
+    return numbers.spans(argument, _READERS[operator.argument])

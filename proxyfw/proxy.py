@@ -46,7 +46,7 @@ DEFAULT_ADDONS = (
     "access", "contentviews", "flows", "options", "replay", "inject", "intercept", "breakpoint", "redact",
     "throttle", "delay", "faults",
     "block", "block_hosts", "cors", "mock", "redirect",
-    "rules", "map_local", "map_remote", "dns_map", "upstream", "save", "readfile",
+    "rules", "map_local", "map_remote", "dns_map", "upstream", "save", "readfile", "storage",
     "modify", "anticache", "anticomp", "stickyauth", "stickycookie", "strip_csp",
 )  # fmt: skip
 """Built-in addons that every proxy has unless it is told otherwise, by entry point name."""
