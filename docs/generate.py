@@ -279,6 +279,8 @@ def coming_page() -> str:
     ours = {name: place_of_option(options.option(name)) + remark(remarks, name) for name in options}
     commands = dict.fromkeys(proxy.commands.commands, "same")
     flags = dict.fromkeys(chain(("--help", "FILTER"), *(p.opts for p in program.params)), "same")
+    declared = [options.option(name) for name in options]
+    flags |= {flag: place_of_option(option) for option in declared for flag in option.flags}
     tables = {
         "options": table("Option", names["options"], ours),
         "commands": table("Command", names["commands"], commands),

@@ -166,7 +166,7 @@ class CommandManager:
     def __init__(
         self,
         master: Master | None = None,
-        start: Callable[[Awaitable[Any], str], Awaitable[Any]] = lambda work, name: work,
+        start: Callable[[Awaitable[Any], str], Any] = lambda work, name: work,
     ) -> None:
         self.commands: dict[str, Command] = {}
         self.flows = Flows(lambda: getattr(getattr(master, "options", None), "view_filter", None))
@@ -213,7 +213,8 @@ class CommandManager:
         """Call with Python values and return the result; of an ``async`` command, something to await.
 
         While the proxy runs an ``async`` command goes on whether it is awaited or not; how it failed is
-        logged if nobody waits for it. Raises `CommandError`.
+        logged if nobody waits for it. In a thread it gives a `concurrent.futures.Future`, whose ``result()``
+        waits. Raises `CommandError`.
         """
         known = self._get(name)
         with nullcontext() if self._master is None else use(self._master):

@@ -45,7 +45,7 @@ log = logging.getLogger("proxyfw")
 DEFAULT_ADDONS = (
     "access", "contentviews", "flows", "options", "replay", "inject", "intercept", "breakpoint", "redact",
     "throttle", "delay", "faults",
-    "block", "block_hosts", "cors", "mock", "redirect",
+    "block", "block_hosts", "cors", "mock", "redirect", "websocket_mock",
     "rules", "map_local", "map_remote", "dns_map", "upstream", "save", "readfile", "storage",
     "modify", "anticache", "anticomp", "stickyauth", "stickycookie", "strip_csp",
 )  # fmt: skip
@@ -77,7 +77,7 @@ class Proxy:
         self.context = contextvars.copy_context()
         self.context.run(ctx.use, self)
         core_settings.declare(self.options)
-        self._errands = Errands()
+        self._errands = Errands(lambda: self._loop)
         self.commands = CommandManager(self, self._errands.start)
         self._live = LiveFlows(lambda: self._server.house.live if self._server else ())
         self.commands.add_flow_source(self._live)

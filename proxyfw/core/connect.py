@@ -71,8 +71,8 @@ class Connect(Holder[HTTPFlow]):
         self._house.live.discard(flow)
         await self._calls.call(hookspecs.flow_end, flow)
 
-    def kill(self, reset: bool = True) -> None:
-        """Break the tunnel off now. With `Holder` this is a `proxyfw.flow.Control`."""
+    def break_off(self, reset: bool) -> None:
+        """Break the tunnel off now."""
         if reset:
             self._peer.abort()
         else:

@@ -173,7 +173,7 @@ class Query(Holder[DNSFlow]):
         except LocalProtocolError:  # what cannot be said is our request, or what an addon answers
             return failure(self._query.raw, ResponseCode.SERVFAIL)
 
-    def kill(self, reset: bool = True) -> None:
+    def break_off(self, reset: bool) -> None:
         """Give up; the client gets no answer."""
         self._scope.interrupt(PeerGone(Error.KILLED_MESSAGE))
         self.let_go()

@@ -48,7 +48,7 @@ class Ending(Holder[HTTPFlow]):
         self._told = False
         """The addons have seen the response, so they are not told of an error too."""
 
-    def kill(self, reset: bool = True) -> None:
+    def break_off(self, reset: bool) -> None:
         """Break off both sides now, whatever is under way."""
         self._scope.interrupt(Failed(Error.KILLED_MESSAGE, None))
         self._polite = not reset

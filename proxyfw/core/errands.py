@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from typing import Any
 
 from proxyfw.addon.report import user_frames
@@ -14,39 +14,42 @@ log = logging.getLogger("proxyfw")
 
 
 class Errand(Awaitable[Any]):
-    """One piece of work, called *name* in the log. Awaiting it gives its result, or raises what it raised."""
+    """One piece of work, called *name* in the log. Awaiting it gives its result, or raises what it raised.
+
+    Whoever awaits `result` instead does not keep a failure out of the log.
+    """
 
     def __init__(self, work: Awaitable[Any], name: str) -> None:
         self._work = work
         self._name = name
         self._awaited = False
-        self._result: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self.result: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
     def __await__(self) -> Generator[Any, None, Any]:
         self._awaited = True
-        return self._result.__await__()
+        return self.result.__await__()
 
     def begin(self) -> asyncio.Task[None]:
         """Run it; if who awaits it is cancelled, so is the work."""
         task = asyncio.get_running_loop().create_task(self._run())
-        self._result.add_done_callback(lambda result: result.cancelled() and task.cancel())
+        self.result.add_done_callback(lambda result: result.cancelled() and task.cancel())
         return task
 
     async def _run(self) -> None:
         try:
             result = await self._work
         except asyncio.CancelledError:
-            self._result.cancel()
+            self.result.cancel()
             raise
         except Exception as problem:
-            if not self._result.done():
-                self._result.set_exception(problem)
-                self._result.exception()  # it is not lost if nobody asks for it: it is logged
+            if not self.result.done():
+                self.result.set_exception(problem)
+                self.result.exception()  # it is not lost if nobody asks for it: it is logged
             if not self._awaited:
                 self._log(problem)
         else:
-            if not self._result.done():
-                self._result.set_result(result)
+            if not self.result.done():
+                self.result.set_result(result)
 
     def _log(self, problem: Exception) -> None:
         trace = None if isinstance(problem, ProxyfwError) else (type(problem), problem, user_frames(problem))
@@ -54,17 +57,30 @@ class Errand(Awaitable[Any]):
 
 
 class Errands:
-    """All of one proxy."""
+    """All of one proxy; *loop* says which event loop it runs in, None while it does not."""
 
-    def __init__(self) -> None:
+    def __init__(self, loop: Callable[[], asyncio.AbstractEventLoop | None] = lambda: None) -> None:
+        self._loop = loop
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def start(self, work: Awaitable[Any], name: str) -> Awaitable[Any]:
-        """Begin *work* and return what gives its result; *work* itself where no event loop runs."""
-        try:
-            errand = Errand(work, f"command {name}")
-        except RuntimeError:
+    def start(self, work: Awaitable[Any], name: str) -> Any:
+        """Begin *work* and return what gives its result.
+
+        In a thread without an event loop that is a `concurrent.futures.Future`, and a failure is logged in
+        any case; if the proxy does not run, it is *work* itself.
+        """
+        if asyncio._get_running_loop() is not None:
+            return self._begin(work, name)
+        loop = self._loop()
+        if loop is None or loop.is_closed():
             return work
+        return asyncio.run_coroutine_threadsafe(self._from_elsewhere(work, name), loop)
+
+    async def _from_elsewhere(self, work: Awaitable[Any], name: str) -> Any:
+        return await self._begin(work, name).result
+
+    def _begin(self, work: Awaitable[Any], name: str) -> Errand:
+        errand = Errand(work, f"command {name}")
         task = errand.begin()
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import suppress
 from math import inf
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from proxyfw import hookspecs
 from proxyfw.addon.calls import Calls, Hook
@@ -13,13 +16,14 @@ from proxyfw.flow import Error, Flow, Pause
 F = TypeVar("F", bound=Flow)
 
 
-class Holder(Generic[F]):
-    """Holds one flow at a time of its choosing; the waiting half of a `proxyfw.flow.Control`."""
+class Holder(ABC, Generic[F]):
+    """Holds one flow at a time of its choosing: a `proxyfw.flow.Control`, which any thread may use."""
 
-    __slots__ = ("_over", "_resumed", "flow")
+    __slots__ = ("_loop", "_over", "_resumed", "flow")
 
     def __init__(self, flow: F) -> None:
         self.flow = flow
+        self._loop = asyncio.get_running_loop()
         self._over = False
         self._resumed: asyncio.Event | None = None
 
@@ -28,8 +32,27 @@ class Holder(Generic[F]):
         """There is nothing left to hold the flow for."""
         return self._over
 
+    @abstractmethod
+    def break_off(self, reset: bool) -> None:
+        """Close both sides now, or without *reset* the client's in an orderly way."""
+
+    def kill(self, reset: bool = True) -> None:
+        """Break off what is under way."""
+        self._in_loop(self.break_off, reset)
+
     def resume(self) -> None:
         """Wake all who wait."""
+        self._in_loop(self._wake_all)
+
+    def _in_loop(self, function: Callable[..., None], *arguments: Any) -> None:
+        # The private function gives None in a thread without a loop, where the public one raises.
+        if asyncio._get_running_loop() is self._loop:
+            function(*arguments)
+            return
+        with suppress(RuntimeError):  # the loop is closed: nothing is under way
+            self._loop.call_soon_threadsafe(function, *arguments)
+
+    def _wake_all(self) -> None:
         if self._resumed:
             self._resumed.set()
             self._resumed = None

@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from enum import Enum
 
+from proxyfw import flow as model
 from proxyfw import hookspecs
 from proxyfw.addon.calls import Calls
 from proxyfw.connection import Client, Server
@@ -28,23 +30,42 @@ _INBOX_LIMIT = 64 * 1024
 _HOOKS = (hookspecs.tcp_start, hookspecs.tcp_message, hookspecs.tcp_end, hookspecs.tcp_error)
 
 
-async def join(house: House, one: Wire, other: Wire, server: Server, client: Client, shown: bool) -> None:
+class Record(Enum):
+    """What addons are told of a raw stream."""
+
+    NOTHING = 0
+    COUNTS = 1
+    """That it was there, and how many bytes it had; at its end, by ``flow_end`` alone."""
+    MESSAGES = 2
+
+
+async def join(
+    house: House, one: Wire, other: Wire, server: Server, client: Client, record: Record = Record.MESSAGES
+) -> None:
     """Carry bytes between the client's wire *one* and the server's *other* until both are closed.
 
-    *shown*: as a flow, if any addon wants to know of it.
+    *record* is what addons are told, if any wants to know of it.
     """
     calls = house.addons.calls
+    shown = record is Record.MESSAGES
     if client.line is not None or (shown and any(calls.wants(hook) for hook in _HOOKS)):
-        await RawStream(house, one, other, server, client, calls if shown else Calls({})).run()
+        stream = RawStream(house, one, other, server, client, calls if shown else Calls({}))
+        try:
+            await stream.run()
+        finally:
+            if record is Record.COUNTS:
+                stream.flow.messages.clear()
+                await calls.call(hookspecs.flow_end, stream.flow)
         return
-    facts = TCPFlow(client, server) if shown and calls.wants(hookspecs.flow_end) else None
+    facts = TCPFlow(client, server)
     tally = Tally()
     try:
         await relay(one, other, house.watch, house.settings.idle_timeout, tally)
     finally:
-        if facts:
+        if record is not Record.NOTHING and calls.wants(hookspecs.flow_end):
             facts.bytes_from_client, facts.bytes_from_server = tally.from_one, tally.from_other
             facts.error = Error(tally.failure) if tally.failure else None
+            facts.timestamp_end = model.clock()
             await calls.call(hookspecs.flow_end, facts)
 
 
@@ -102,6 +123,7 @@ class RawStream(Holder[TCPFlow]):
             self._server.wire.close()
             flow.live, flow.control = False, None
             self._house.live.discard(flow)
+            flow.timestamp_end = model.clock()
             await self._tell_end()
 
     async def _tell_end(self) -> None:
@@ -163,14 +185,14 @@ class RawStream(Holder[TCPFlow]):
         """Break off both sides because of *reason*."""
         if not self._over:
             self.flow.error = self.flow.error or Error(reason)
-            self.kill()
+            self.break_off(reset=True)
 
     def touch(self) -> None:
         self.deadline = self._house.watch.loop.time() + self._house.settings.idle_timeout
 
     # What others call: a `Control`, an `Injector`, a `Watched`
 
-    def kill(self, reset: bool = True) -> None:
+    def break_off(self, reset: bool) -> None:
         """Break off both sides now, whatever is under way."""
         self.let_go()
         if reset:

@@ -162,6 +162,7 @@ class Association(Holder[UDPFlow]):
             self.let_go()
             flow.live, flow.control = False, None
             house.live.discard(flow)
+            flow.timestamp_end = model.clock()
             await self._tell_end()
 
     async def _carry(self) -> None:
@@ -257,7 +258,7 @@ class Association(Holder[UDPFlow]):
             raise ProxyfwError("nothing can be injected: the flow is over")
         self.put(UDPMessage(not to_client, data, injected=True))
 
-    def kill(self, reset: bool = True) -> None:
+    def break_off(self, reset: bool) -> None:
         """Send nothing more."""
         self.end()
 

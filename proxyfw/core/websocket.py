@@ -252,7 +252,7 @@ class WebSocket(Holder[HTTPFlow]):
         if self._data.close_code is None:
             self.deadline = self._house.watch.loop.time() + self._house.settings.idle_timeout
 
-    def kill(self, reset: bool = True) -> None:
+    def break_off(self, reset: bool) -> None:
         """Break off both sides now, whatever is under way."""
         if reset:
             self._client.wire.abort()

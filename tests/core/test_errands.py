@@ -70,6 +70,21 @@ async def test_async_code_awaits_result_and_failure(caplog: pytest.LogCaptureFix
     assert "failed" not in caplog.text
 
 
+async def test_a_thread_waits_for_the_result(caplog: pytest.LogCaptureFixture) -> None:
+    slow = Slow()
+    slow.go.set()
+
+    def in_thread(how: str) -> Any:
+        return ctx.master.commands.call("slow.answer", how).result(5)
+
+    async with world(addons=[slow]) as w, asyncio.timeout(5):
+        ctx.use(w.proxy)
+        assert await asyncio.to_thread(in_thread, "right") == "right ['regular']"
+        with pytest.raises(CommandError, match="no such thing"):
+            await asyncio.to_thread(in_thread, "wrong")
+    assert "command slow.answer failed: CommandError: no such thing" in caplog.text
+
+
 async def test_who_is_cancelled_cancels_the_command() -> None:
     slow = Slow()
     async with world(addons=[slow]) as w:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
@@ -68,6 +69,24 @@ async def test_a_held_request_may_be_answered() -> None:
         flow.resume()
         assert (await client.message()).endswith(b"\r\n\r\nby hand")
         assert w.network.dialled == []
+
+
+@pytest.mark.parametrize("act", [HTTPFlow.resume, HTTPFlow.kill])
+async def test_a_thread_may_resume_and_kill(act: Callable[[HTTPFlow], None]) -> None:
+    """The event loop must hear of it as threads tell it something; in debug mode it insists."""
+    stop = Breakpoint("request")
+    async with world(addons=[stop]) as w:
+        asyncio.get_running_loop().set_debug(True)
+        client = w.client()
+        client.write(GET)
+        flow = await stop.held.get()
+        flow.response = Response.make(200, b"in time")
+        waiting = asyncio.create_task(flow.wait_for_resume())
+        await asyncio.sleep(0)
+        await asyncio.to_thread(act, flow)
+        await waiting
+        seen = await (client.message() if act is HTTPFlow.resume else client.rest())
+        assert (b"in time" in seen) is (act is HTTPFlow.resume)
 
 
 async def test_several_may_wait_for_one_resume() -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from http2_ends import StreamWire, h2_client
+from websocket_ends import Recorder, Talker
 
 from proxyfw.exceptions import ProxyfwError
 from proxyfw.http import HTTPFlow, Response
-from proxyfw.protocol.websocket import Close, Event, Fragment, Ping, Pong, WebSocketCodec
-from proxyfw.testing import World, http_flow, world
-from proxyfw.testkit.ends import End
+from proxyfw.protocol.websocket import Close, Fragment, Ping, Pong
+from proxyfw.testing import End, World, http_flow, world
 from proxyfw.websocket import Serve, Socket
 
 UPGRADE = (
@@ -30,25 +31,8 @@ class Serving:
         flow.accept_websocket(self.serve)
 
 
-class Client:
+async def opened(w: World) -> Talker:
     """A client that has been accepted."""
-
-    def __init__(self, end: End) -> None:
-        self.end = end
-        self.codec = WebSocketCodec(True)
-        self._events: list[Event] = []
-
-    def send(self, *events: Event) -> None:
-        self.end.write(self.codec.send(*events))
-
-    async def next(self) -> Event:
-        while not self._events:
-            data = await self.end.until(bool)
-            self._events += self.codec.receive(data)
-        return self._events.pop(0)
-
-
-async def opened(w: World) -> Client:
     end = w.client()
     end.write(UPGRADE)
     head = (await end.head()).lower()
@@ -56,7 +40,7 @@ async def opened(w: World) -> Client:
     assert b"\r\nsec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo=\r\n" in head
     assert b"\r\nsec-websocket-protocol: chat.v2\r\n" in head
     assert b"extensions" not in head
-    return Client(end)
+    return Talker(end, True)
 
 
 async def echo(socket: Socket) -> None:
@@ -69,13 +53,13 @@ async def test_messages_go_to_the_function_and_back_and_through_the_hooks() -> N
     async with world(addons=[Serving(echo)]) as w:
         client = await opened(w)
         client.send(Fragment(b"he", True, False), Fragment(b"llo", True), Ping(b"p"))
-        seen = [await client.next(), await client.next()]
+        seen = [await client.event(), await client.event()]
         assert Fragment(b"hello", True) in seen
         assert Pong(b"p") in seen
         client.send(Fragment(b"\x00", False))
-        assert await client.next() == Fragment(b"\x00", False)
+        assert await client.event() == Fragment(b"\x00", False)
         client.send(Close(1000, "bye"))
-        assert await client.next() == Close(1000, "bye")
+        assert await client.event() == Close(1000, "bye")
         (flow,) = await w.ended()
         assert isinstance(flow, HTTPFlow)
         assert flow.websocket
@@ -87,14 +71,38 @@ async def test_messages_go_to_the_function_and_back_and_through_the_hooks() -> N
         assert w.network.dialled == []
 
 
+async def test_over_http2_it_is_the_same_story() -> None:
+    fields = [
+        (b":method", b"CONNECT"), (b":protocol", b"websocket"), (b":scheme", b"https"), (b":path", b"/chat"),
+        (b":authority", b"example.com"), (b"sec-websocket-version", b"13"),
+    ]  # fmt: skip
+    recorder = Recorder()
+    async with world(addons=[Serving(echo), recorder]) as w:
+        h2 = await h2_client(w)
+        number = h2.ask(fields, end=False)
+        await h2.until(lambda: h2.heard(number).headers)
+        assert h2.heard(number)[b":status"] == b"200"
+        client = Talker(End(StreamWire(h2, number)), True)
+        client.text("hello")
+        assert await client.data() == b"hello"
+        client.send(Close(1000))
+        await client.closed()
+        await w.ended()
+        assert recorder.hooks == [
+            "requestheaders", "request", "responseheaders", "response",
+            "websocket_start", ">hello", "<hello", "websocket_end 1000", "flow_end",
+        ]  # fmt: skip
+        assert w.network.dialled == []
+
+
 async def test_the_connection_closes_when_the_function_returns() -> None:
     async def greet(socket: Socket) -> None:
         await socket.send("hi")
 
     async with world(addons=[Serving(greet)]) as w:
         client = await opened(w)
-        assert await client.next() == Fragment(b"hi", True)
-        assert await client.next() == Close(1000)
+        assert await client.event() == Fragment(b"hi", True)
+        assert await client.event() == Close(1000)
         client.send(Close(1000))
         (flow,) = await w.ended()
         assert isinstance(flow, HTTPFlow)
@@ -108,7 +116,7 @@ async def test_a_function_that_fails_closes_the_connection(caplog: pytest.LogCap
 
     async with world(addons=[Serving(fail)]) as w:
         client = await opened(w)
-        assert await client.next() == Close(1011, "the server has failed")
+        assert await client.event() == Close(1011, "the server has failed")
         client.send(Close(1011))
         await w.ended()
     assert "what serves the WebSocket http://example.com/chat has failed" in caplog.text
@@ -148,7 +156,7 @@ async def test_a_function_that_does_not_read_makes_the_client_wait() -> None:
             await asyncio.sleep(0)
         assert not client.end.wire.writable
         go.set()
-        assert [await client.next() for _ in range(30)] == [Fragment(part, False)] * 30
+        assert [await client.event() for _ in range(30)] == [Fragment(part, False)] * 30
         client.send(Close(1000))
         await w.ended()
 
