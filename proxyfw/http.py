@@ -404,17 +404,11 @@ class HTTPFlow(Flow):
         *protocol* is the subprotocol; if it is None, the first that the client offers. Raises ProxyfwError if
         the request is no such handshake. RFC 6455 section 4.2.2.
         """
-        from proxyfw.model.websocket_key import accept_value  # hashes are not light, and seldom needed
+        from proxyfw.model.websocket_handshake import answer_to  # hashes are not light, and seldom needed
 
-        asked = self.request.headers
-        key = asked.get("sec-websocket-key")
-        if asked.get("upgrade", "").lower() != "websocket" or not key or self.request.method != "GET":
+        fields = answer_to(self.request.headers, protocol) if self.request.method == "GET" else None
+        if fields is None:
             raise ProxyfwError(f"{self.request.pretty_url}: the request does not open a WebSocket")
-        fields = Headers([(b"Upgrade", b"websocket"), (b"Connection", b"Upgrade")])
-        fields["Sec-WebSocket-Accept"] = accept_value(key.encode())
-        protocol = protocol or asked.get("sec-websocket-protocol", "").partition(",")[0].strip()
-        if protocol:
-            fields["Sec-WebSocket-Protocol"] = protocol
         self.response = Response.make(101, b"", fields)
         self.websocket_server = serve
 

@@ -24,6 +24,7 @@ from .testkit.live import LiveProxy
 from .testkit.observers import Gate, Recorder
 from .testkit.routes import Route
 from .testkit.solitude import AddonContext, addon_test_context
+from .testkit.virtual_time import in_virtual_time
 from .testkit.world import World, world
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "addon_test_context",
     "client_connection",
     "http_flow",
+    "in_virtual_time",
     "pipe",
     "server_connection",
     "tcp_flow",

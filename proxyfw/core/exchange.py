@@ -363,12 +363,14 @@ class Exchange(Ending):
 
     async def _answer_in_pieces(self, response: Response) -> None:
         """Send what the stream function of an addon's answer makes, as it makes it."""
-        request = self.flow.request
-        self._client.send(heads.response_head(response, request, True, self._closes or self._uploading, True))
+        request, line = self.flow.request, self.flow.line
+        head = heads.response_head(response, request, True, self._closes or self._uploading, True)
+        if line is not None:
+            await pace.wait(line, True, 1)
+        self._client.send(head)
         self._answered = True
         if heads.has_body(request, response):
-            limit = self._settings.capture_limit
-            await Passage(response, self._client, limit, self.flow.line).end()
+            await Passage(response, self._client, self._settings.capture_limit, line).end()
         await self._end_answer(response)
 
     def _switch(self, answer: ResponseHead) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import os
 
-from proxyfw.model.websocket_key import accept_value
+from proxyfw.model.websocket_handshake import accept_value
 from proxyfw.protocol.events import RawHeaders, RequestHead, ResponseHead
 
 PROTOCOL = b"websocket"

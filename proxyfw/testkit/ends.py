@@ -8,7 +8,7 @@ from collections.abc import Callable
 from proxyfw.net.datagram import Datagrams
 from proxyfw.net.wire import Address, Wire
 
-from .patience import PATIENCE
+from .patience import patience
 
 
 class End:
@@ -36,7 +36,7 @@ class End:
 
     async def until(self, wanted: Callable[[bytes], bool]) -> bytes:
         """Everything received and not taken yet, once *wanted* says that it is enough; it is taken then."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(patience()):
             while not wanted(self.received):
                 if self.eof or self.reset:
                     raise EOFError(f"the connection ended after {self.received!r}")
@@ -67,7 +67,7 @@ class End:
 
     async def rest(self) -> bytes:
         """Everything up to the end of the stream."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(patience()):
             while not (self.eof or self.reset):
                 self._changed.clear()
                 await self._changed.wait()
@@ -105,7 +105,7 @@ class Origin:
 
     async def accept(self) -> End:
         """The next connection that the proxy makes."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(patience()):
             return await self._waiting.get()
 
 
@@ -125,7 +125,7 @@ class DatagramEnd:
 
     async def receive(self) -> tuple[bytes, Address]:
         """The next datagram, and where it came from."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(patience()):
             return await self._received.get()
 
     @property

@@ -8,7 +8,7 @@ from typing import Any
 from proxyfw.flow import Flow
 from proxyfw.http import HTTPFlow
 
-from .patience import PATIENCE
+from .patience import patience
 
 
 class Gate:
@@ -26,7 +26,7 @@ class Gate:
 
     async def reached(self) -> Any:
         """Wait until the hook is called; what it was called with."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(patience()):
             await self._reached.wait()
         return self.flow
 

@@ -15,7 +15,7 @@ from proxyfw.proxy import Proxy
 
 from .ends import DatagramEnd, End, Origin
 from .observers import Gate
-from .patience import PATIENCE
+from .patience import patience
 
 
 class World:
@@ -69,7 +69,7 @@ class World:
 
     async def ended(self, count: int = 1) -> list[Flow]:
         """Wait until *count* flows have ended; all that have."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(patience()):
             while len(self.flows) < count:
                 self._ended.clear()
                 await self._ended.wait()

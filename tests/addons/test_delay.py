@@ -9,14 +9,14 @@ from random import Random
 from typing import Any
 
 import pytest
+from clocks import now, seconds_of
 from ruamel.yaml import YAML
-from virtual_time import in_virtual_time, now, seconds_of
 
 from proxyfw import ctx
 from proxyfw.exceptions import OptionsError
 from proxyfw.proxy import Proxy
 from proxyfw.rules import Duration, dry_run
-from proxyfw.testing import Recorder, World, http_flow, world
+from proxyfw.testing import Recorder, World, http_flow, in_virtual_time, world
 from proxyfw_addons.delay import Delay, Delaying
 from proxyfw_addons.rules import RuleFiles
 

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from clocks import now, seconds_of
 from ruamel.yaml import YAML
-from virtual_time import in_virtual_time, now, seconds_of
 
 from proxyfw import ctx
 from proxyfw.exceptions import OptionsError
 from proxyfw.http import HTTPFlow
 from proxyfw.proxy import Proxy
 from proxyfw.rules import dry_run, lint
-from proxyfw.testing import End, Recorder, World, http_flow, world
+from proxyfw.testing import End, Recorder, World, http_flow, in_virtual_time, world
 from proxyfw_addons.faults import Faults
 from proxyfw_addons.rules import RuleFiles
 

@@ -337,3 +337,7 @@ def test_only_what_always_answers_says_so() -> None:
     """For `proxyfw rules lint`: features 34."""
     assert Mock().answers
     assert not Mock(sequence=[Mock()], after="origin").answers
+
+
+def test_it_acts_once_for_a_request() -> None:
+    assert Mock.hooks() == ["request"]

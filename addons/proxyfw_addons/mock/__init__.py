@@ -53,7 +53,7 @@ class Mock(Answer, Action):
         if flow.error is not None:
             return
         try:
-            response = await answer.response(flow, hit)
+            response = await answer.made_for(flow, hit)
         except ProxyfwError as problem:
             flow.response = _refusal(500, f"mock, rule {hit.rule.name}: {problem}")
             raise

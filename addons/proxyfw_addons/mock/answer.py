@@ -57,7 +57,7 @@ class Answer:
         except ProxyfwError as problem:
             raise ValueError(str(problem)) from None
 
-    async def response(self, flow: HTTPFlow, hit: Hit) -> Response:
+    async def made_for(self, flow: HTTPFlow, hit: Hit) -> Response:
         """The response to *flow*. Raises ProxyfwError."""
         fill = filler(flow, hit) if self.template else str
         content, kind = await self._body(fill)
