@@ -9,7 +9,6 @@ from proxyfw.addonmanager import Loader
 from proxyfw.rules import RuleBook
 
 from .actions import ModifyRequest, ModifyResponse
-from .specs import BODY_FORM, HEADERS_FORM, body_rules, header_rules
 
 __all__ = ["Modify", "ModifyRequest", "ModifyResponse"]
 
@@ -25,19 +24,26 @@ class Modify:
         loader.add_action("modify_response", ModifyResponse)
         loader.add_option(
             "modify_headers", Sequence[str], [],
-            f"Set a header field, or remove it if the value is empty: {HEADERS_FORM}. @ is a file.",
+            "Set a header field, or remove it if the value is empty: /[filter/]name/[@]value. @ is a file.",
             flag="--modify-headers", short="-H",
         )  # fmt: skip
         loader.add_option(
             "modify_body", Sequence[str], [],
-            rf"Replace in bodies of text: {BODY_FORM}. \1 is a group, @ is a file.",
+            r"Replace in bodies of text: /[filter/]regex/[@]replacement. \1 is a group, @ is a file.",
             flag="--modify-body", short="-B",
         )  # fmt: skip
 
     def configure(self, updated: set[str]) -> None:
         """Make rules of the specs. Raises OptionsError."""
+        for option in ("modify_headers", "modify_body"):
+            if option in updated:
+                self._provide(option, getattr(ctx.options, option))
+
+    def _provide(self, option: str, specs: Sequence[str]) -> None:
         book: RuleBook = ctx.master.addons.rules
-        if "modify_headers" in updated:
-            book.provide("modify_headers", list(header_rules(ctx.options.modify_headers)))
-        if "modify_body" in updated:
-            book.provide("modify_body", list(body_rules(ctx.options.modify_body)))
+        if not specs:
+            book.provide(option, ())
+            return
+        from .specs import body_rules, header_rules  # most proxies have none
+
+        book.provide(option, list((header_rules if option == "modify_headers" else body_rules)(specs)))

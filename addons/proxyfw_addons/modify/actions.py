@@ -16,11 +16,10 @@ from proxyfw.http import HTTPFlow, Message, Request, Response
 from proxyfw.rules import Action, Hit, keep_original
 
 from .body import BodyEdits, Injection
-from .head import HeaderEdits, QueryEdits
+from .head import TOKEN, HeaderEdits, QueryEdits
 
 log = logging.getLogger("proxyfw.modify")
 
-_METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _BODILESS = frozenset({101, 204, 304})
 
 
@@ -67,7 +66,7 @@ class ModifyRequest(Edits):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.method is not None and not _METHOD.fullmatch(self.method):
+        if self.method is not None and not re.fullmatch(TOKEN, self.method):
             raise ValueError(f"method: {self.method!r} is no method")
         if self.url is not None and self.path is not None:
             raise ValueError("url has a path in it: leave path out")

@@ -16,12 +16,8 @@ from .text import edit_text, write_text
 NOT_GIVEN: Any = object()
 """Where JSON is asked for, None is null."""
 
-_BYTE = re.compile(r"\\(\\|x([0-9a-fA-F]{2}))")
-_PLACES = {
-    "head_start": re.compile(r"<head(?:\s[^>]*)?>", re.IGNORECASE),
-    "head_end": re.compile(r"</head\s*>", re.IGNORECASE),
-    "body_end": re.compile(r"</body\s*>", re.IGNORECASE),
-}
+_BYTE = r"\\(\\|x([0-9a-fA-F]{2}))"
+_PLACES = {"head_start": r"<head(?:\s[^>]*)?>", "head_end": r"</head\s*>", "body_end": r"</body\s*>"}
 
 
 @dataclass
@@ -43,7 +39,7 @@ class Substitution:
             self._find = re.compile(self.regex, re.DOTALL)
         except re.error as problem:
             raise ValueError(f"{self.regex!r} is not a regular expression: {problem}") from None
-        self._template = _BYTE.sub(_escaped, self.replacement or "")
+        self._template = re.sub(_BYTE, _escaped, self.replacement or "")
         try:
             self._find.sub(self._template, "")
         except (re.error, IndexError) as problem:
@@ -115,7 +111,7 @@ class Injection:
         return done
 
     def _place(self, text: str) -> int | None:
-        found = list(_PLACES[self.at].finditer(text))
+        found = list(re.finditer(_PLACES[self.at], text, re.IGNORECASE))
         if not found:
             return None
         return {"head_start": found[0].end(), "head_end": found[0].start(), "body_end": found[-1].start()}[

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated
 
 from proxyfw.http import Message, MultiDict, Request
 from proxyfw.rules import Hit, Pattern
 
-_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+"""Names of fields and methods. RFC 9110 section 5.6.2."""
 _FRAMING = frozenset({"content-length", "transfer-encoding"})
 """They follow from the body."""
 
 
 @dataclass
-class HeaderEdits:
-    """What becomes of header fields: some are removed, then some set, then some added."""
+class NamedEdits:
+    """What becomes of values that have names: some are removed, then some set, then some added."""
 
     remove: Annotated[list[Pattern], "Names to remove; `x-internal-*` are several."] = field(
         default_factory=list
@@ -32,7 +33,24 @@ class HeaderEdits:
 
     def __post_init__(self) -> None:
         for name, values in [*self.set.items(), *self.add.items()]:
-            check_field(name, values)
+            self.check(name, values)
+
+    def check(self, name: str, values: Sequence[str]) -> None:
+        """Raise ValueError if there cannot be such values."""
+
+    def __str__(self) -> str:
+        parts = [f"removed {', '.join(map(str, self.remove))}"] if self.remove else []
+        parts += [f"set {', '.join(self.set)}"] if self.set else []
+        parts += [f"added {', '.join(self.add)}"] if self.add else []
+        return "; ".join(parts)
+
+
+class HeaderEdits(NamedEdits):
+    """Edits of header fields."""
+
+    def check(self, name: str, values: Sequence[str]) -> None:
+        """Raise ValueError if such fields cannot be sent."""
+        check_field(name, values)
 
     def apply(self, message: Message, hit: Hit) -> None:
         """Edit the fields of *message*."""
@@ -43,30 +61,18 @@ class HeaderEdits:
         for name, values in self.add.items():
             for value in values:
                 message.headers.add(name, hit.expand(value))
-        hit.note(f"headers: {_told(self.remove, self.set, self.add)}")
+        hit.note(f"headers: {self}")
 
 
-@dataclass
-class QueryEdits:
-    """What becomes of the parameters of the query: some are removed, then some set, then some added."""
-
-    remove: Annotated[list[Pattern], "Names to remove; `utm_*` are several."] = field(default_factory=list)
-    set: Annotated[
-        dict[str, list[str]],
-        "Values by name, which take the place of those that are there; `$1` is what a wildcard stood for.",
-    ] = field(default_factory=dict)
-    add: Annotated[dict[str, list[str]], "Values by name, added to those that are there."] = field(
-        default_factory=dict
-    )
+class QueryEdits(NamedEdits):
+    """Edits of the parameters of a query."""
 
     def apply(self, request: Request, hit: Hit) -> None:
         """Edit the query of *request*: other parameters keep their order and spelling."""
         query = MultiDict(
-            [
-                (name, value)
-                for name, value in request.query.items(multi=True)
-                if not any(pattern(name) for pattern in self.remove)
-            ]
+            pair
+            for pair in request.query.items(multi=True)
+            if not any(pattern(pair[0]) for pattern in self.remove)
         )
         for name, values in self.set.items():
             query.set_all(name, [hit.expand(value) for value in values])
@@ -74,12 +80,12 @@ class QueryEdits:
             for value in values:
                 query.add(name, hit.expand(value))
         request.query = query
-        hit.note(f"query: {_told(self.remove, self.set, self.add)}")
+        hit.note(f"query: {self}")
 
 
 def check_name(name: str) -> None:
     """Raise ValueError if there cannot be such a field."""
-    if not _NAME.fullmatch(name):
+    if not re.fullmatch(TOKEN, name):
         raise ValueError(f"{name!r} is not the name of a header field")
 
 
@@ -107,10 +113,3 @@ def set_field(message: Message, name: str, values: Sequence[str]) -> None:
         message.host_header = values[-1]
     else:
         message.headers.set_all(name, values)
-
-
-def _told(remove: Sequence[Pattern], *named: Mapping[str, object]) -> str:
-    words = ("set", "added")
-    parts = [f"removed {', '.join(map(str, remove))}"] if remove else []
-    parts += [f"{word} {', '.join(names)}" for word, names in zip(words, named, strict=True) if names]
-    return "; ".join(parts)

@@ -19,8 +19,8 @@ from .actions import ModifyRequest, ModifyResponse
 from .body import Substitution
 from .head import check_field, check_name, remove_fields, set_field
 
-HEADERS_FORM = "/[filter/]name/[@]value"
-BODY_FORM = "/[filter/]regex/[@]replacement"
+_HEADERS_FORM = "/[filter/]name/[@]value"
+_BODY_FORM = "/[filter/]regex/[@]replacement"
 
 
 @dataclass(frozen=True)
@@ -68,16 +68,15 @@ class ModifyHeaders(Action):
 
 
 def header_rules(specs: Sequence[str]) -> Iterator[Rule]:
-    """The rule that *specs* are. Raises OptionsError."""
-    if specs:
-        action = ModifyHeaders([_header(spec) for spec in specs])
-        yield Rule("modify_headers", Match(), (action,), place="modify_headers")
+    """The one rule that *specs* are together. Raises OptionsError."""
+    action = ModifyHeaders([_header(spec) for spec in specs])
+    yield Rule("modify_headers", Match(), (action,), place="modify_headers")
 
 
 def body_rules(specs: Sequence[str]) -> Iterator[Rule]:
     """The rules that *specs* are: one for requests and one for responses each. Raises OptionsError."""
     for index, spec in enumerate(specs):
-        expression, regex, replacement = split_spec("modify_body", spec, BODY_FORM)
+        expression, regex, replacement = split_spec("modify_body", spec, _BODY_FORM)
         file = _file("modify_body", spec, replacement)
         try:
             text = None if file else replacement
@@ -91,7 +90,7 @@ def body_rules(specs: Sequence[str]) -> Iterator[Rule]:
 
 
 def _header(spec: str) -> HeaderSpec:
-    expression, name, value = split_spec("modify_headers", spec, HEADERS_FORM)
+    expression, name, value = split_spec("modify_headers", spec, _HEADERS_FORM)
     file = _file("modify_headers", spec, value)
     try:
         check_name(name)
