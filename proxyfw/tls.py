@@ -54,8 +54,9 @@ class ClientHello:
 class ClientHelloData:
     """What ``tls_clienthello`` is given, before anything was answered.
 
-    Set `ignore_connection` to pass the bytes through untouched, `establish_server_tls_first` to shake hands
-    with the server before the client. `server` is None while no destination is known.
+    Set `ignore_connection` to pass the bytes through untouched, and with it `record_tunnel` for a TCP flow
+    that says how many went through, and none of them. `establish_server_tls_first` is to shake hands with the
+    server before the client. `server` is None while no destination is known.
     """
 
     client_hello: ClientHello
@@ -63,6 +64,7 @@ class ClientHelloData:
     server: Server | None
     ignore_connection: bool = False
     establish_server_tls_first: bool = False
+    record_tunnel: bool = False
 
     @property
     def context(self) -> Context:

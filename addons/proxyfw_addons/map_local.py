@@ -11,20 +11,16 @@ import re
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 from urllib.parse import unquote
 
 from proxyfw import ctx
 from proxyfw.addonmanager import Loader
 from proxyfw.exceptions import OptionsError
-from proxyfw.http import HTTPFlow, Request, Response
+from proxyfw.http import HTTPFlow, Request, Response, media_type_of
 from proxyfw.rules import Action, File, Hit, Match, Rule, RuleBook, split_spec
-
-if TYPE_CHECKING:
-    from mimetypes import MimeTypes
 
 log = logging.getLogger("proxyfw")
 
@@ -35,12 +31,6 @@ _PIECE = 64 * 1024
 _ODD = re.compile(r"[^0-9a-zA-Z\-_.=(),/]")
 """What file systems may not have in names."""
 _RANGE = re.compile(r"bytes=\s*(\d*)-(\d*)\s*", re.IGNORECASE)
-_TYPES = {
-    ".avif": "image/avif", ".map": "application/json", ".mjs": "text/javascript", ".otf": "font/otf",
-    ".ttf": "font/ttf", ".webp": "image/webp", ".woff": "font/woff", ".woff2": "font/woff2",
-    ".yaml": "application/yaml", ".yml": "application/yaml",
-}  # fmt: skip
-"""Types of today that Python's table does not have, or has otherwise."""
 
 
 class Escape(Exception):
@@ -128,7 +118,7 @@ class MapLocal(Action):
         facts = file.stat()
         etag = f'"{facts.st_mtime_ns:x}-{facts.st_size:x}"'
         headers = {
-            "Content-Type": _type_of(file.name), "ETag": etag, "Cache-Control": "no-cache",
+            "Content-Type": media_type_of(file.name), "ETag": etag, "Cache-Control": "no-cache",
             "Accept-Ranges": "bytes",
         }  # fmt: skip
         status, span = self.status, Span(0, facts.st_size)
@@ -235,21 +225,6 @@ def _is_file(path: Path) -> bool:
         return stat.S_ISREG(path.stat().st_mode)
     except (OSError, ValueError):
         return False
-
-
-def _type_of(name: str) -> str:
-    found, packed = _table().guess_type(name)
-    if packed:
-        return "application/gzip" if packed == "gzip" else "application/octet-stream"
-    return _TYPES.get(Path(name).suffix.lower()) or found or "application/octet-stream"
-
-
-@cache
-def _table() -> MimeTypes:
-    """Python's own, without what the system adds: it is the same everywhere."""
-    from mimetypes import MimeTypes  # not before there is a file to serve
-
-    return MimeTypes()
 
 
 class LocalMapping:

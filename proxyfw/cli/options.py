@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 _NOT_IN_FILE = "confdir"
 """The file is found by it, so it cannot be in the file."""
+_SECRET = ("upstream_auth", "cert_passphrase", "proxyauth")
+_LOGIN = re.compile(r"(://[^\s:/@]*:)\S*@")
+"""User and password in a URL."""
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -114,7 +118,7 @@ def _entry(options: Options, option: Option, flags: tuple[str, ...]) -> Iterator
 
     plain = option.kind.plain
     default = _shown(plain(option.check(option.default)))
-    value = f", now {_shown(options.plain_value(option.name))}" if options.has_changed(option.name) else ""
+    value = f", now {_public(option, options)}" if options.has_changed(option.name) else ""
     yield f"  {click.style(option.name, fg='green')}  {option.kind}, default {default}{value}"
     for line in textwrap.wrap(option.about, 92):
         yield f"      {line}"
@@ -129,6 +133,13 @@ def origin(proxy: Proxy, source: str | None) -> str:
     module = addon if isinstance(addon, ModuleType) else inspect.getmodule(type(addon))
     file = getattr(module, "__file__", None)
     return f"{'Script' if str(source).endswith('.py') else 'Addon'} {source}{f' ({file})' if file else ''}"
+
+
+def _public(option: Option, options: Options) -> str:
+    """The value as it may be looked at over somebody's shoulder; in a config.yaml it has to stand."""
+    if option.name in _SECRET:
+        return "***"
+    return _LOGIN.sub(r"\1***@", _shown(options.plain_value(option.name)))
 
 
 def _shown(plain: object) -> str:

@@ -37,7 +37,7 @@ from .origin_peer import OriginPeer
 from .pool import Pool, disconnected
 from .reverse import ReverseRoute
 from .sniff import sniff, speaks_http2
-from .tcp import join, not_reached
+from .tcp import Record, join, not_reached
 
 if TYPE_CHECKING:
     from proxyfw.net.http2_stream import Http2Stream
@@ -215,7 +215,7 @@ class Session:
         one, other = client.detach().wire, origin.detach().wire
         try:
             if exchange.websocket is None:
-                await join(house, one, other, origin.server, self.client, True)
+                await join(house, one, other, origin.server, self.client)
             else:
                 from .websocket import WebSocket  # as its codecs, only now
 
@@ -296,7 +296,7 @@ class Session:
                 names.append(f"{hello.sni}:{route.port}")
             data = await consider(house, hello, client, server, names)
             if data.ignore_connection:
-                return await self.pass_through(lobby, server, ignored=True)
+                return await self.pass_through(lobby, server, True, data.record_tunnel)
             asked = await self.establish(server, hello.sni) if data.establish_server_tls_first else server
             if await self.intercept(lobby, asked, route.host):
                 server.tls, server.sni = True, hello.sni or route.host
@@ -333,12 +333,19 @@ class Session:
         self.idle = False
         return speech
 
-    async def pass_through(self, lobby: Lobby, server: Server, ignored: bool = False) -> None:
-        """Bytes to the destination and back; a flow, unless it is *ignored* on purpose."""
+    async def pass_through(
+        self, lobby: Lobby, server: Server, ignored: bool = False, counted: bool = False
+    ) -> None:
+        """Bytes to the destination and back; a flow, unless it is *ignored* on purpose.
+
+        *counted*: if it is ignored, then a flow that says how many bytes went through.
+        """
         house, client = self.house, self.client
         if client.alpn:
             server.alpn_offers = (client.alpn,)
-        shown = not ignored or house.settings.show_ignored_hosts
+        record = Record.COUNTS if counted else Record.NOTHING
+        if not ignored or house.settings.show_ignored_hosts:
+            record = Record.MESSAGES
         if not (ignored or house.settings.rawtcp):
             log.warning("%s: closed: neither TLS nor HTTP, and rawtcp is off: %s", client, server)
             lobby.wire.abort()
@@ -348,14 +355,14 @@ class Session:
         except ConnectionProblem as e:
             log.info("%s: %s", client, e)
             lobby.wire.abort()
-            if shown:
+            if record is not Record.NOTHING:
                 await not_reached(house, server, client, str(e))
             return
-        await self._relay(lobby, wire, server, shown)
+        await self._relay(lobby, wire, server, record)
 
-    async def _relay(self, lobby: Lobby, wire: Wire, server: Server, shown: bool) -> None:
+    async def _relay(self, lobby: Lobby, wire: Wire, server: Server, record: Record) -> None:
         try:
-            await join(self.house, lobby.wire, wire, server, self.client, shown)
+            await join(self.house, lobby.wire, wire, server, self.client, record)
         finally:
             disconnected(self.house, server, self.client)
 

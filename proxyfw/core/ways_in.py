@@ -58,7 +58,7 @@ async def _http(session: Session, lobby: Lobby, route: Route | None) -> None:
         hello = await read_hello(session.house, lobby)
         data = await consider(session.house, hello, session.client, server, [str(route)] if route else [])
         if server and data.ignore_connection:  # else there is nowhere to pass it on to
-            return await session.pass_through(lobby, server, ignored=True)
+            return await session.pass_through(lobby, server, True, data.record_tunnel)
         route = route.secured(hello.sni) if route else None
         if server and route and route.scheme == "https" and data.establish_server_tls_first:
             server = await session.establish(server, route.sni)

@@ -74,8 +74,8 @@ def _end(flow: Flow) -> float | None:
         return None if flow.response is None else flow.response.timestamp_end
     if isinstance(flow, DNSFlow):
         return None if flow.response is None else flow.response.timestamp
-    if isinstance(flow, (TCPFlow, UDPFlow)) and flow.messages:
-        return flow.messages[-1].timestamp
+    if isinstance(flow, (TCPFlow, UDPFlow)):
+        return flow.messages[-1].timestamp if flow.messages else flow.timestamp_end
     return None
 
 

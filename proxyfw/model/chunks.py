@@ -65,10 +65,10 @@ class ChunkFlow(Flow, Generic[C]):
 
     A flow can last for weeks, so only the latest messages are kept (option ``keep_messages``); `forgotten` is
     the number of earlier ones. `bytes_from_client` and `bytes_from_server` count all bytes that arrived, also
-    where no addon looked at messages and none were kept.
+    where no addon looked at messages and none were kept. `timestamp_end` is None while it lasts.
     """
 
-    __slots__ = ("_kept", "bytes_from_client", "bytes_from_server", "forgotten", "messages")
+    __slots__ = ("_kept", "bytes_from_client", "bytes_from_server", "forgotten", "messages", "timestamp_end")
     _chunk: type[C]
 
     def __init__(self, client_conn: Client, server_conn: Server, live: bool = False) -> None:
@@ -77,6 +77,7 @@ class ChunkFlow(Flow, Generic[C]):
         self.forgotten = 0
         self.bytes_from_client = 0
         self.bytes_from_server = 0
+        self.timestamp_end: float | None = None
         self._kept = 0
 
     def inject(self, to_client: bool, data: bytes) -> None:
@@ -131,4 +132,4 @@ class ChunkFlow(Flow, Generic[C]):
             setattr(self, name, facts[name])
 
 
-_COUNTS = ("forgotten", "bytes_from_client", "bytes_from_server")
+_COUNTS = ("forgotten", "bytes_from_client", "bytes_from_server", "timestamp_end")

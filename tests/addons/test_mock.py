@@ -12,7 +12,7 @@ from proxyfw.exceptions import OptionsError
 from proxyfw.http import HTTPFlow, Request
 from proxyfw.proxy import Proxy
 from proxyfw.rules import RuleBook, dry_run
-from proxyfw.testing import World, http_flow, world
+from proxyfw.testing import World, http_flow, in_virtual_time, world
 from proxyfw_addons.mock import Mock, Mocking
 from proxyfw_addons.rules import RuleFiles
 
@@ -244,29 +244,23 @@ async def test_a_match_without_anything_is_for_all() -> None:
         assert await body(w) == b"a"
 
 
-async def test_the_answer_comes_late_if_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with mocking({"body": "late", "delay": "5s"}) as w:
-        gate = w.gate("requestheaders")
-        client = w.client()
-        client.write(GET)
-        await gate.reached()
-        gate.release()
-        for _ in range(10):
-            await asyncio.sleep(0)
-        assert client.received == b""
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        monkeypatch.setattr(loop, "time", lambda: now + 5)
-        assert (await client.message()).endswith(b"late")
+@in_virtual_time
+async def test_the_answer_comes_late_if_wanted() -> None:
+    async with mocking({"body": "late", "delay": "1h"}, idle_timeout="2h") as w:
+        began = asyncio.get_running_loop().time()
+        assert await body(w) == b"late"
+        assert asyncio.get_running_loop().time() - began == pytest.approx(3600, abs=0.1)
 
 
+@in_virtual_time
 async def test_a_client_that_leaves_is_not_waited_for() -> None:
     async with mocking({"body": "late", "delay": "1h"}) as w:
         client = w.client()
         client.write(GET)
-        client.abort()
+        client.close()
         (flow,) = await w.ended()
         assert str(flow.error) == "client disconnected"
+        assert asyncio.get_running_loop().time() < 60
 
 
 async def test_a_websocket_is_refused() -> None:

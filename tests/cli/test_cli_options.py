@@ -309,6 +309,17 @@ def test_options_are_explained(script: str) -> None:
     assert "there is no option 'moed'; did you mean 'mode'?" in refused("options", "moed")
 
 
+def test_passwords_are_not_shown() -> None:
+    """features 53."""
+    text = shown(
+        "--set", "upstream_auth=user:s3cret", "--set", "mode=upstream:http://user:s3c@ret@up.test:3128",
+        "--set", "upstream_rules=a.test=http://user:s3cret@up.test",
+    )  # fmt: skip
+    assert "s3c" not in text
+    assert "now upstream:http://user:***@up.test:3128" in text
+    assert "now a.test=http://user:***@up.test" in text
+
+
 def test_the_yaml_is_a_configuration_file(script: str, confdir: Path, started: list[Proxy]) -> None:
     args = ["-s", script, "--set", "zoo_file=x: y", "--set", "zoo_rules={a: [1]}", "--set", "zoo_limit=5m"]
     text = shown(*args, "--format", "yaml")

@@ -86,7 +86,10 @@ def _websocket_facts(websocket: WebSocketData) -> list[str | None]:
 def _of_chunks(flow: TCPFlow | UDPFlow) -> Summary:
     sent = sum(len(message.content) for message in flow.messages if message.from_client)
     received = sum(len(message.content) for message in flow.messages if not message.from_client)
-    result, colour = _failure(flow) or (count(len(flow.messages), "message"), GREEN)
+    if not flow.messages:  # they were not looked at
+        sent, received = flow.bytes_from_client, flow.bytes_from_server
+    said = count(len(flow.messages), "message") if flow.messages or not sent + received else "passed through"
+    result, colour = _failure(flow) or (said, GREEN)
     facts = [f"{format_size(sent)} sent", f"{format_size(received)} received", _age(flow)]
     return Summary(flow.type.upper(), _server(flow), result, colour, facts)
 
@@ -147,6 +150,8 @@ def _age(flow: Flow) -> str:
     end = flow.response.timestamp_end if isinstance(flow, HTTPFlow) and flow.response else None
     if isinstance(flow, HTTPFlow) and flow.websocket:
         end = flow.websocket.timestamp_end
+    if isinstance(flow, TCPFlow | UDPFlow):
+        end = flow.timestamp_end
     if flow.error:
         end = flow.error.timestamp
     return duration((end or clock()) - flow.timestamp_start)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
@@ -49,7 +48,7 @@ class Mock(Answer, Action):
             hit.note("all of its sequence has been given")
             return
         if answer.delay and not hit.dry:
-            await _wait(flow, answer.delay)
+            await flow.wait_until_gone(answer.delay)
         if flow.error is not None:
             return
         try:
@@ -71,15 +70,6 @@ class Mock(Answer, Action):
         if index < len(self.sequence):
             return self.sequence[index]
         return self.sequence[-1] if self.after == "last" else None
-
-
-async def _wait(flow: HTTPFlow, seconds: float) -> None:
-    """Wait, but no longer than somebody waits for the flow."""
-    try:
-        async with asyncio.timeout(seconds):
-            await flow.wait_until_gone()
-    except TimeoutError:
-        pass
 
 
 def _opens_websocket(flow: HTTPFlow) -> bool:
