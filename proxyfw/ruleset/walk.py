@@ -11,6 +11,7 @@ from inspect import isawaitable
 from random import Random
 from typing import Any
 
+from proxyfw.connection import ServerConnectionHookData
 from proxyfw.dns import DNSFlow
 from proxyfw.exceptions import ProxyfwError
 from proxyfw.flow import Flow
@@ -141,7 +142,17 @@ class Rules:
             queue = self._with_earlier(hook, queue, trace)
         if not queue:
             return None
-        return _Walk(self, hook, args, host, queue, trace or Trace(), dry).go()
+        return _Walk(self, hook, args, host, queue, trace or self._trace_of(subject), dry).go()
+
+    def _trace_of(self, subject: Any) -> Trace:
+        """Where to note what is decided about a connection: with the request that needs it, if one does."""
+        trace = Trace()
+        if isinstance(subject, ServerConnectionHookData) and subject.flow is not None:
+            if subject.flow.trace is None:
+                subject.flow.trace = Trace(self)
+                subject.flow.trace.hits = {}
+            trace.steps = subject.flow.trace.steps
+        return trace
 
     def _with_earlier(self, hook: str, queue: tuple[Active, ...], trace: Trace) -> tuple[Active, ...]:
         """*queue*, and those that matched before the flow was sent to another host."""

@@ -59,6 +59,10 @@ async def test_the_name_stays_and_the_address_is_another() -> None:
         assert isinstance(flow, HTTPFlow)
         assert flow.request.pretty_url == "http://app.test/"
         assert (flow.server_conn.address, flow.server_conn.peername) == (("app.test", 80), ("10.0.0.5", 8000))
+        assert [str(step) for step in flow.trace or ()] == [
+            "server_connect: dns_map app.test matched",
+            "note: dns_map app.test matched (app.test is 10.0.0.5:8000)",
+        ]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from proxyfw import ctx
-from proxyfw.connection import ServerConnectionHookData
+from proxyfw.connection import ServerConnectionHookData, shown_address
 from proxyfw.dns import DNSFlow, OpCode, RecordClass, RecordType, ResourceRecord, ResponseCode
 from proxyfw.exceptions import ConnectError
 from proxyfw.rules import Action, Hit, Rule, host_key
@@ -47,6 +47,8 @@ class DnsMap(Action):
             data.addresses = [(ip, other or port) for ip, other in await self.destinations(host)]
         except ConnectError as problem:
             data.server.error = f"dns_map: {problem}"
+        else:
+            hit.note(f"{host} is {', '.join(shown_address(address) for address in data.addresses)}")
 
     async def dns_request(self, flow: DNSFlow, hit: Hit) -> None:
         """Answer a query for addresses of the name."""
