@@ -29,6 +29,9 @@ class Redirect(Action):
     preserve_path: Annotated[bool, "Put the path of the request behind it."] = False
     preserve_query: Annotated[bool, "Put the query of the request behind it."] = False
 
+    def __post_init__(self) -> None:
+        urlsplit(self.to)
+
     def request(self, flow: HTTPFlow, hit: Hit) -> None:
         """Answer, unless that would send the client to where it is."""
         location = self._location(flow.request, hit)

@@ -58,7 +58,7 @@ class Send:
         else:
             import json  # not before there is any: most proxies serve no WebSocket
 
-            await socket.send(json.dumps(self.json))
+            await socket.send(json.dumps(self.json, default=str))
 
 
 @dataclass

@@ -146,6 +146,13 @@ async def test_what_an_allow_rule_before_it_matches_is_left_alone() -> None:
         assert flow.metadata["allowlisted"] != flow.copy().id
 
 
+async def test_actions_of_one_rule_keep_their_order() -> None:
+    async with blocking({"action": ["allow", "block"]}) as w:
+        assert await passes(w)
+    async with blocking({"action": ["block", "allow"]}) as w:
+        assert (await answer(w)).startswith(b"HTTP/1.1 403 ")
+
+
 async def test_a_head_request_is_answered_without_a_body() -> None:
     async with blocking({"action": "block"}) as w:
         seen = await answer(w, GET.replace(b"GET", b"HEAD"))

@@ -94,6 +94,13 @@ async def test_the_content_type_is_guessed(action: Data, kind: str | None, conte
         )
 
 
+async def test_dates_in_rule_files_are_text(tmp_path: Path) -> None:
+    file = tmp_path / "rules.yaml"
+    file.write_text("- action: {type: mock, json: {at: 2026-01-31}}\n")
+    async with world(addons=[Mocking(), RuleFiles()], rules_file=[str(file)]) as w:
+        assert await body(w) == b'{"at": "2026-01-31"}'
+
+
 async def test_a_status_without_a_body() -> None:
     async with mocking({"status": 204}) as w:
         assert await answer(w) == ("HTTP/1.1 204 No Content", [], b"")
@@ -147,6 +154,18 @@ async def test_a_file_that_is_not_there_is_no_success(
     assert "Traceback" not in caplog.text
 
 
+async def test_whatever_fails_the_origin_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """features 20."""
+
+    async def fail(*_: object) -> None:
+        raise RuntimeError("oops")
+
+    monkeypatch.setattr(Mock, "made_for", fail)
+    async with mocking({}) as w:
+        assert await body(w) == b"mock, rule mock 1: oops\n"
+        assert w.network.dialled == []
+
+
 async def test_templates_have_values_of_the_request(tmp_path: Path) -> None:
     file = tmp_path / "t.txt"
     file.write_text("{{ request.json.user }}|{{ request.text | length }}")
@@ -193,7 +212,7 @@ async def test_what_wildcards_found_and_chance_with_a_seed() -> None:
         ({"body": "{{ request._request }}"}, "the template fails: SecurityError"),
         (
             {"body": "x", "headers": {"X-A": "{{ 'a\\r\\nb' }}"}},
-            "X-A would have 'a\\r\\nb', which is more than one",
+            "headers: X-A would be 'a\\r\\nb', which is more than one",
         ),
     ],
 )
@@ -295,7 +314,8 @@ async def test_the_option(tmp_path: Path) -> None:
         ({"body": "a", "status": 204}, "body: an answer with status 204 has no body"),
         ({"body": "{{", "template": True}, "the template cannot be read: line 1"),
         ({"json": {"a": ["{{"]}, "template": True}, "the template cannot be read: line 1"),
-        ({"headers": {"a": "b\nc"}}, "headers: a would have 'b.nc', which is more than one line"),
+        ({"headers": {"a": "b\nc"}}, "headers: a would be 'b.nc', which is more than one line"),
+        ({"reason": "a\r\nb"}, "reason would be 'a.r.nb', which is more than one line"),
         ({"sequence": [{"status": 99}]}, r"action.sequence\[0\]: status: 99 is no status"),
         ({"sequence": [{}], "body": "a"}, "body: with a sequence, write it in each answer"),
         ({"after": "loop"}, "after: loop says what comes after a sequence"),

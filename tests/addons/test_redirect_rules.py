@@ -95,6 +95,7 @@ def test_the_option() -> None:
         ({"redirect": ["|(|/y"]}, r"redirect: '\|\(\|/y': match.url: .*is not a regular expression"),
         ({"rules": [{"action": {"type": "redirect", "to": "/", "status": 200}}]}, "must be one of 301, 302"),
         ({"rules": [{"action": "redirect"}]}, "to is missing"),
+        ({"rules": [{"action": {"type": "redirect", "to": "http://[x"}}]}, "action: Invalid IPv6 URL"),
     ],
 )
 def test_mistakes_are_explained(options: dict[str, Any], message: str) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from proxyfw import ctx
 from proxyfw.addonmanager import Loader
-from proxyfw.exceptions import OptionsError, ProxyfwError
+from proxyfw.exceptions import OptionsError
 from proxyfw.http import HTTPFlow, Response
 from proxyfw.rules import Action, Hit, RuleBook, split_spec
 
@@ -53,7 +53,7 @@ class Mock(Answer, Action):
             return
         try:
             response = await answer.made_for(flow, hit)
-        except ProxyfwError as problem:
+        except Exception as problem:  # whatever it is, the origin is not asked
             flow.response = _refusal(500, f"mock, rule {hit.rule.name}: {problem}")
             raise
         if 200 <= response.status_code < 300 and _opens_websocket(flow):

@@ -92,12 +92,10 @@ class Answer:
         response = Response.make(self.status)
         response.headers.clear()
         if self.reason is not None:
-            response.reason = self.reason
+            response.reason = _one_line("reason", self.reason)
         for name, values in self.headers.items():
             for value in map(fill, values or ()):
-                if any(character in name + value for character in "\r\n\0"):
-                    raise ProxyfwError(f"headers: {name} would have {value!r}, which is more than one line")
-                response.headers.add(name, value)
+                response.headers.add(name, _one_line(f"headers: {name}", value))
         return response
 
     async def _body(self, fill: Fill) -> tuple[bytes, str]:
@@ -105,7 +103,7 @@ class Answer:
         if self.json is not _NOTHING:
             import json  # as below, only now: a proxy without mocks needs none
 
-            return json.dumps(_filled(self.json, fill)).encode(), "application/json"
+            return json.dumps(_filled(self.json, fill), default=str).encode(), "application/json"
         if self.body is not None:
             text = fill(self.body)
             return text.encode(), _kind(text)
@@ -116,6 +114,12 @@ class Answer:
         if self.template:
             content = fill(_decoded(content, self.body_file)).encode()
         return content, f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
+
+
+def _one_line(what: str, value: str) -> str:
+    if any(character in value for character in "\r\n\0"):
+        raise ProxyfwError(f"{what} would be {value!r}, which is more than one line")
+    return value
 
 
 def _read(path: Path) -> bytes:
