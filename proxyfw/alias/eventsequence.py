@@ -13,7 +13,9 @@ from .hooks import Hook, all_hooks
 
 def iterate(f: Flow) -> Iterator[Hook]:
     """The hooks of *f*, in order; message by message where it has some. Raises TypeError."""
-    return (all_hooks[name](f) for name in hooks_of(f) if name in all_hooks)
+    if not isinstance(f, Flow):
+        raise TypeError(f"Unknown flow type: {f!r}")
+    return (all_hooks[name](f) for name in hooks_of(f) if name != "flow_end")  # which is ours alone
 
 
 __getattr__ = names_of("eventsequence")

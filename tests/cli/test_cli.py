@@ -82,7 +82,7 @@ def test_version() -> None:
         (["-m", "regulr"], "'regulr'"),
         (["-m", "regular@x"], "'regular@x'"),
         (["--addon", "dumpr"], "did you mean 'dumper'?"),
-        (["--addon", "no:zzz"], "there are access, contentviews, dumper"),
+        (["--addon", "no:zzz"], "there are access, anticache"),
         (["cert", "export", "--format", "jpg"], "'pem', 'cer', 'der', 'p12'"),
         (["hooks", "reqest"], "did you mean 'request'?"),
         (["hooks", "clientconnect"], "did you mean 'client_connected'?"),

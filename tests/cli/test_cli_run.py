@@ -139,4 +139,4 @@ def test_a_bad_certificate_file(start: Starter) -> None:
 
 def test_wrong_options_are_wrong_usage(start: Starter) -> None:
     error = start.fails("--set", "listen_prot=1", code=2)
-    assert error == "proxyfw: unknown option 'listen_prot'; did you mean 'listen_port'?\n"
+    assert error == "proxyfw: --set: unknown option 'listen_prot'; did you mean 'listen_port'?\n"

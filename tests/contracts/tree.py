@@ -35,8 +35,10 @@ def loaded(path: Path) -> ModuleType:
     assert spec.loader
     module = module_from_spec(spec)
     sys.modules[path.stem] = module
+    sys.path.insert(0, str(path.parent))  # as it is when the file is run
     try:
         spec.loader.exec_module(module)
     finally:
+        sys.path.remove(str(path.parent))
         del sys.modules[path.stem]
     return module

@@ -31,7 +31,7 @@ class Faults:
             "fault",
             Sequence[str],
             [],
-            f"Break the answer to what a filter matches: reset, or {_FORM} with fields of the action fault: "
+            f"Break the answer to what a filter matches: reset, or {_FORM} with fields of that action, as "
             "'/~d api.example.com/close after=10k'.",
             flag="--fault",
         )
