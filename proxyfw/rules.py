@@ -15,7 +15,7 @@ from proxyfw.ruleset.book import RuleBook
 from proxyfw.ruleset.dry import dry_run
 from proxyfw.ruleset.lint import lint
 from proxyfw.ruleset.match import Match
-from proxyfw.ruleset.original import keep_original
+from proxyfw.ruleset.original import keep_original, original_response, replace_original
 from proxyfw.ruleset.patterns import Pattern, host_key
 from proxyfw.ruleset.quantities import Chance, Rate
 from proxyfw.ruleset.rule import Action, Hit, Rule
@@ -47,7 +47,9 @@ __all__ = [
     "keep_original",
     "lint",
     "open_file",
+    "original_response",
     "read",
+    "replace_original",
     "split_spec",
     "split_words",
 ]

@@ -9,7 +9,7 @@ import pytest
 
 from proxyfw.exceptions import OptionsError
 from proxyfw.http import Headers, HTTPFlow, Request, Response
-from proxyfw.rules import RuleBook
+from proxyfw.rules import RuleBook, original_response
 from proxyfw.testing import http_flow
 from proxyfw_addons.modify import ModifyRequest, ModifyResponse
 
@@ -180,13 +180,16 @@ def test_the_flow_has_what_the_client_got_and_what_the_origin_sent() -> None:
         "two",
     )
     for saved in (flow, HTTPFlow.from_state(flow.get_state())):
-        origin = Response.from_state(saved.metadata["original_response"])
+        origin = original_response(saved)
+        assert origin
         assert (origin.status_code, origin.headers["x"], origin.content) == (200, "old", b"origin")
 
 
 def test_of_a_response_whose_body_is_not_changed_it_is_not_kept_twice() -> None:
     flow = answered(Response.make(200, b"origin"), status=404)
-    assert flow.metadata["original_response"]["content"] is None
+    origin = original_response(flow)
+    assert origin
+    assert origin.content is None
 
 
 def test_a_rule_sees_what_those_before_it_did() -> None:

@@ -12,6 +12,7 @@ from proxyfw import ctx
 from proxyfw.exceptions import OptionsError
 from proxyfw.http import Headers, Response
 from proxyfw.proxy import Proxy
+from proxyfw.rules import original_response
 from proxyfw.testing import http_flow
 
 POLICY = "default-src 'self';  Script-Src 'none'; img-src *; frame-ancestors 'none'; SANDBOX; report-uri /x"
@@ -109,5 +110,7 @@ def test_what_the_origin_sent_is_kept(proxy: Proxy) -> None:
     proxy.options.strip_csp = True
     flow = http_flow("http://example.com/", Response.make(200, b"", {"Content-Security-Policy": POLICY}))
     proxy.addons.rules.current.run("responseheaders", (flow,))
-    assert Response.from_state(flow.metadata["original_response"]).headers[CSP] == POLICY
+    origin = original_response(flow)
+    assert origin
+    assert origin.headers[CSP] == POLICY
     assert [str(step) for step in flow.trace or ()][-1] == f"note: strip_csp matched ({CSP}: removed)"

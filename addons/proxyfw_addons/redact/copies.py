@@ -7,7 +7,7 @@ from typing import Any
 
 from proxyfw.flow import Error, Flow
 from proxyfw.http import Headers, HTTPFlow, Message, Request
-from proxyfw.rules import Trace
+from proxyfw.rules import Trace, original_response, replace_original
 
 from .kinds import Mark
 from .recipe import Recipe
@@ -30,10 +30,18 @@ def _clean(copy: Flow, recipe: Recipe, mark: Mark) -> None:
         for message in (copy.request, copy.response):
             if message is not None:
                 _message(message, recipe, mark)
+        _original(copy, recipe, mark)
         messages = copy.websocket.messages if copy.websocket else ()
     for each in messages if recipe.reads_bodies else ():
         each.content = _bytes(each.content, lambda text: recipe.document(text, mark))
     _remarks(copy, lambda text: recipe.line(text, mark))
+
+
+def _original(copy: HTTPFlow, recipe: Recipe, mark: Mark) -> None:
+    original = original_response(copy)
+    if original is not None:
+        _message(original, recipe, mark)
+        replace_original(copy, original)
 
 
 def _request_line(request: Request, recipe: Recipe, mark: Mark) -> None:
