@@ -13,7 +13,7 @@ from proxyfw import flow as model
 from proxyfw import hookspecs
 from proxyfw.connection import Client, ConnectionState, Server, ServerConnectionHookData, shown_address
 from proxyfw.exceptions import ConnectError, ConnectionProblem, ProxyfwError
-from proxyfw.flow import Error
+from proxyfw.flow import Error, Line
 from proxyfw.net.datagram import DatagramListener, DatagramReceiver, Datagrams
 from proxyfw.net.wire import Address
 from proxyfw.udp import UDPFlow, UDPMessage
@@ -29,6 +29,8 @@ _MOST = 4096
 """Clients at a time; datagrams of more are dropped, as anybody can invent senders."""
 _INBOX_LIMIT = 256 * 1024
 """Bytes of one flow that wait for a hook above which datagrams are dropped, as on any full line."""
+_COST = 128
+"""What a datagram takes besides its content, about, in bytes."""
 _HOOKS = (hookspecs.udp_start, hookspecs.udp_message, hookspecs.udp_end, hookspecs.udp_error)
 
 
@@ -100,8 +102,8 @@ class Association(Holder[UDPFlow]):
     """
 
     __slots__ = (
-        "_busy", "_calls", "_clients_socket", "_house", "_inbox", "_seen", "_servers_socket", "_shown",
-        "_size", "_waiter", "deadline",
+        "_busy", "_calls", "_clients_socket", "_house", "_inbox", "_on_line", "_seen", "_servers_socket",
+        "_shown", "_size", "_under_way", "_waiter", "deadline",
     )  # fmt: skip
 
     def __init__(self, house: House, port: Associations, source: Address, socket: Datagrams) -> None:
@@ -120,6 +122,9 @@ class Association(Holder[UDPFlow]):
         self._servers_socket: Datagrams | None = None
         self._inbox: deque[UDPMessage] = deque()
         self._size = 0
+        self._on_line: set[asyncio.Task[None]] = set()
+        self._under_way = 0
+        """Bytes of those, about."""
         self._busy = False
         self._waiter: asyncio.Future[None] | None = None
         self.touch()
@@ -156,6 +161,8 @@ class Association(Holder[UDPFlow]):
             self._fail(f"internal error: {type(e).__name__}: {e}")
         finally:
             house.watch.discard(self)
+            for task in self._on_line:
+                task.cancel()
             if self._servers_socket:
                 self._servers_socket.close()
                 disconnected(house, flow.server_conn, flow.client_conn)
@@ -180,7 +187,7 @@ class Association(Holder[UDPFlow]):
             if flow.error:
                 return
             if message.content or was_empty:
-                await self._pass(message)
+                self._pass(message)
 
     async def _show(self, message: UDPMessage) -> None:
         flow = self.flow
@@ -196,12 +203,22 @@ class Association(Holder[UDPFlow]):
                 f"an addon set the content of a message to {type(content).__name__}, not bytes"
             )
 
-    async def _pass(self, message: UDPMessage) -> None:
+    def _pass(self, message: UDPMessage) -> None:
         line, size = self.flow.line, len(message.content)
-        if line is not None:
-            await pace.wait(line, not message.from_client, size, lambda: self._over)
-            self.touch()
-        if not self.flow.error:
+        if line is None:
+            self._send(message.content, message.from_client)
+        elif self._under_way + size + _COST <= _INBOX_LIMIT:  # or it is dropped, as on any full line
+            self._under_way += size + _COST
+            task = asyncio.create_task(self._go_over(line, message, size))
+            self._on_line.add(task)
+            task.add_done_callback(self._on_line.discard)
+
+    async def _go_over(self, line: Line, message: UDPMessage, size: int) -> None:
+        """Datagrams do not wait for each other, but for their turn; who waits longer comes later."""
+        await pace.wait(line, not message.from_client, size, lambda: self._over)
+        self._under_way -= size + _COST
+        self.touch()
+        if not self._over:
             self._send(message.content, message.from_client)
 
     def _send(self, data: bytes, to_server: bool) -> None:

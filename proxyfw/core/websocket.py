@@ -15,10 +15,9 @@ from proxyfw.exceptions import LocalProtocolError, ProxyfwError, WebSocketError
 from proxyfw.flow import Error
 from proxyfw.http import HTTPFlow
 from proxyfw.net.wire import Wire
-from proxyfw.protocol.websocket import ABNORMAL, Close, Fragment, Ping, Pong, WebSocketCodec, whole
+from proxyfw.protocol.websocket import ABNORMAL, Close, Event, Fragment, Ping, Pong, WebSocketCodec, whole
 from proxyfw.websocket import Opcode, WebSocketData, WebSocketMessage
 
-from . import pace
 from .hold import Holder, hold
 from .house import House
 from .websocket_side import Side
@@ -129,8 +128,7 @@ class WebSocket(Holder[HTTPFlow]):
                         await self._pass(message, source, sink)
                 elif type(item) is WebSocketMessage:
                     if await self._show(item):
-                        await self._pace(sink, item)
-                        sink.send(whole(item.content, item.is_text, True))
+                        await self._send(sink, whole(item.content, item.is_text, True))
                 elif isinstance(item, (Ping, Pong)):
                     sink.send(item)
                 elif isinstance(item, (Close, WebSocketError)):
@@ -152,11 +150,10 @@ class WebSocket(Holder[HTTPFlow]):
         message = WebSocketMessage(kind, source is self._client, content)
         if not await self._show(message):
             return
-        await self._pace(sink, message)
         if message.content is content and message.type is kind:
-            sink.send(*fragments)
+            await self._send(sink, *fragments)
         else:
-            sink.send(whole(message.content, message.is_text, first.compressed))
+            await self._send(sink, whole(message.content, message.is_text, first.compressed))
 
     async def _show(self, message: WebSocketMessage) -> bool:
         """Let the addons see *message*; whether it is to be sent on."""
@@ -180,12 +177,12 @@ class WebSocket(Holder[HTTPFlow]):
             self.touch()
         return not (self.over or message.dropped)
 
-    async def _pace(self, sink: Side, message: WebSocketMessage) -> None:
-        """Wait until *message*, which goes in one piece, may go."""
+    async def _send(self, sink: Side, *frames: Event) -> None:
         line = self.flow.line
-        if line is not None:
-            await pace.wait(line, sink is self._client, len(message.content), lambda: self.over)
-            self.touch()
+        if line is None:
+            sink.send(*frames)
+        else:
+            await sink.say(line, sink is self._client, *frames)
 
     # The end
 

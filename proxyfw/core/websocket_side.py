@@ -7,6 +7,7 @@ from collections import deque
 from typing import Protocol
 
 from proxyfw.exceptions import WebSocketError
+from proxyfw.flow import Line
 from proxyfw.net.wire import Wire
 from proxyfw.protocol.websocket import Close, Event, Fragment, Ping, Pong, WebSocketCodec
 from proxyfw.websocket import WebSocketMessage
@@ -36,7 +37,8 @@ class Side:
     """A `proxyfw.net.wire.Receiver` that a story takes items from in order."""
 
     __slots__ = (
-        "_drained", "_inbox", "_paused", "_read", "_size", "_story", "codec", "done", "other", "wire",
+        "_behind", "_drained", "_inbox", "_paused", "_read", "_size", "_story", "codec", "done", "other",
+        "wire",
     )  # fmt: skip
 
     other: Side
@@ -46,6 +48,8 @@ class Side:
         self.codec = codec
         self.done = False
         """It has sent all that it will ever send."""
+        self._behind: bytearray | None = None
+        """What is to follow what is just being said piece by piece."""
         self._story = story
         self._inbox: deque[tuple[Item, int]] = deque()
         self._size = 0
@@ -84,7 +88,26 @@ class Side:
     def send(self, *events: Event) -> None:
         """Say *events* to this side, unless it cannot hear any more. Raises LocalProtocolError."""
         if not (self.codec.closed or self.wire.closed):
-            self.wire.write(self.codec.send(*events))
+            data = self.codec.send(*events)
+            if self._behind is None:
+                self.wire.write(data)
+            else:
+                self._behind += data
+
+    async def say(self, line: Line, to_client: bool, *events: Event) -> None:
+        """As `send`, in the pieces and at the times that *line* says; what is sent meanwhile comes after."""
+        self._behind = bytearray()
+        self.send(*events)
+        while self._behind and not (self.wire.closed or self._story.over):
+            rest, self._behind = self._behind, bytearray()
+            while rest and not (self.wire.closed or self._story.over):
+                allowed = max(1, await line.take(to_client, len(rest)))
+                if not (self.wire.closed or self._story.over):
+                    self.wire.write(bytes(rest[:allowed]))
+                    self._story.touch()
+                    await self.drain()
+                del rest[:allowed]
+        self._behind = None
 
     async def drain(self) -> None:
         """Wait until this side has read enough of what was said to it."""

@@ -19,6 +19,7 @@ from proxyfw.rules import dry_run, lint
 from proxyfw.testing import End, Recorder, World, http_flow, in_virtual_time, world
 from proxyfw_addons.faults import Faults
 from proxyfw_addons.rules import RuleFiles
+from proxyfw_addons.throttle import Throttling
 
 GET = b"GET http://example.com/a HTTP/1.1\r\nHost: example.com\r\n\r\n"
 BODY = bytes(range(100))
@@ -224,6 +225,17 @@ async def test_a_client_that_leaves_a_slow_fault_frees_its_origin() -> None:
             await client.head()
             client.abort()
             assert await seconds_of(w.ended()) < 0.01
+
+
+@in_virtual_time
+async def test_faults_and_slow_networks_go_together() -> None:
+    async with faulty(
+        fault("dribble", chunks=2, time="2s"), addons=(Throttling(),), throttle="down=400bit"
+    ) as w:
+        client = await answered(w)
+        await client.head()
+        assert await seconds_of(client.exactly(50)) == pytest.approx(1 + 1, rel=0.03)
+        assert await seconds_of(client.exactly(50)) == pytest.approx(1 + 1, rel=0.03)
 
 
 @in_virtual_time

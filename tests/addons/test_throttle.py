@@ -403,44 +403,136 @@ async def test_tunnels_may_be_left_alone() -> None:
         server.close()
 
 
+async def websocket(w: World) -> tuple[End, End]:
+    """Both ends of an open WebSocket."""
+    origin, client = w.origin(), w.client()
+    client.write(
+        b"GET http://example.com/ HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\n"
+        b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    server = await origin.accept()
+    await server.head()
+    server.write(
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
+    )
+    await client.head()
+    return client, server
+
+
+BINARY = b"\x82\x7e\x03\xe8" + bytes(1000)
+HI = b"\x81\x82\x00\x00\x00\x00hi"
+PING = b"\x89\x00"
+
+
 @in_virtual_time
-async def test_websocket_messages_take_their_time() -> None:
+async def test_websocket_messages_take_their_time_byte_by_byte() -> None:
     async with throttled(action(down="8kbit", latency="1s")) as w:
-        origin = w.origin()
-        client = w.client()
-        client.write(
-            b"GET http://example.com/ HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\n"
-            b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-        )
-        server = await origin.accept()
-        await server.head()
-        server.write(
-            b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-            b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
-        )
-        await client.head()
+        client, server = await websocket(w)
         await asyncio.sleep(10)
-        server.write(b"\x82\x7e\x03\xe8" + bytes(1000))
-        assert await seconds_of(client.exactly(1004)) == pytest.approx(1.5, rel=0.03)
+        server.write(BINARY + PING)
+        assert await seconds_of(client.exactly(504)) == pytest.approx(1, rel=0.05)
+        assert await seconds_of(client.exactly(500)) == pytest.approx(0.5, rel=0.05)
+        assert await seconds_of(client.exactly(2)) < 0.01
         await asyncio.sleep(10)
-        client.write(b"\x81\x82\x00\x00\x00\x00hi")
+        client.write(HI)
         assert await seconds_of(server.until(lambda got: len(got) == 8)) == pytest.approx(0.5, rel=0.03)
         client.abort()
         await server.rest()
 
 
 @in_virtual_time
-async def test_datagrams_take_their_time_and_get_lost() -> None:
-    async with throttled(action(down="8kbit", latency="1s"), mode=["reverse:udp://example.com:53"]) as w:
+async def test_a_websocket_ends_while_a_message_is_under_way() -> None:
+    async with throttled(action(down="8kbit")) as w:
+        client, server = await websocket(w)
+        server.write(BINARY)
+        await client.exactly(100)
+        client.abort()
+        assert await seconds_of(w.ended()) < 0.1
+    async with throttled(action(down="8kbit")) as w:
+        client, server = await websocket(w)
+        server.write(BINARY + b"\x88\x02\x03\xe8")
+        assert await seconds_of(client.exactly(1008)) == pytest.approx(1, rel=0.05)
+
+
+@in_virtual_time
+async def test_a_websocket_message_that_is_lost_ends_in_a_reset() -> None:
+    """features 40."""
+    rule = {"match": {"sender": "client"}, **action(loss="100%")}
+    async with throttled(rule) as w:
+        client, server = await websocket(w)
+        server.write(BINARY)
+        await client.exactly(1004)
+        client.write(HI)
+        assert await client.rest() == b""
+        assert client.reset
+        await server.rest()
+
+
+@in_virtual_time
+async def test_datagrams_take_their_time_beside_each_other() -> None:
+    udp: Data = {"mode": ["reverse:udp://example.com:53"]}
+    async with throttled(action(down="80kbit", up="8kbit", latency="1s"), **udp) as w:
         origin, client = w.datagram_origin(), w.datagram_client()
-        client.send(b"ping")
-        assert await seconds_of(origin.receive()) == pytest.approx(0.5, rel=0.03)
-    async with throttled(action(loss="100%"), mode=["reverse:udp://example.com:53"]) as w:
+        began = now()
+        for _ in range(3):
+            client.send(bytes(500))
+        first, source = await origin.receive()
+        assert len(first) == 500
+        assert now() - began == pytest.approx(1, rel=0.05)
+        origin.send(bytes(1000), source)
+        await client.receive()
+        assert now() - began == pytest.approx(1 + 0.5 + 0.1, rel=0.05)
+        await origin.receive()
+        await origin.receive()
+        assert now() - began == pytest.approx(2, rel=0.05)
+
+
+@in_virtual_time
+async def test_datagrams_for_which_there_is_no_room_are_dropped() -> None:
+    udp: Data = {"mode": ["reverse:udp://example.com:53"]}
+    async with throttled(action(latency="10s"), **udp) as w:
         origin, client = w.datagram_origin(), w.datagram_client()
-        client.send(b"ping")
+        for _ in range(400):
+            client.send(bytes(1000))
+            await asyncio.sleep(0)
+        await asyncio.sleep(10)
+        assert 200 < origin.waiting < 250
+
+
+@in_virtual_time
+async def test_datagrams_get_lost() -> None:
+    async with throttled(action(loss="50%"), mode=["reverse:udp://example.com:53"], rules_seed="1") as w:
+        origin, client = w.datagram_origin(), w.datagram_client()
+        for _ in range(100):
+            client.send(b"ping")
         await asyncio.sleep(1)
-        assert origin.waiting == 0
+        assert 30 < origin.waiting < 70
+
+
+QUERY = bytes.fromhex("123401000001000000000000076578616d706c6503636f6d0000010001")
+
+
+@in_virtual_time
+async def test_dns_queries_take_their_time_or_get_no_answer() -> None:
+    dns: Data = {"mode": ["dns"], "dns_name_servers": ["192.0.2.53"], "dns_use_hosts_file": False}
+    async with throttled(action(latency="3s"), **dns) as w:
+        w.network.hosts["name.server"] = ["192.0.2.53"]
+        origin, client = w.datagram_origin("name.server"), w.datagram_client()
+        client.send(QUERY)
+        assert await seconds_of(origin.receive()) == pytest.approx(3, rel=0.03)
+    async with throttled(throttle="Offline", **dns) as w:
+        client = w.datagram_client()
+        client.send(QUERY)
+        answer, _ = await client.receive()
+        assert answer[3] & 15 == 2  # SERVFAIL
+    async with throttled(action(loss="100%"), **dns) as w:
+        client = w.datagram_client()
+        client.send(QUERY)
+        await w.ended()
+        await asyncio.sleep(1)
+        assert client.waiting == 0
 
 
 @in_virtual_time

@@ -79,12 +79,16 @@ class Fault(Action):
 
     async def responseheaders(self, flow: HTTPFlow, hit: Hit) -> None:
         """Do it to the answer; or instead of it, where the match asks about the answer."""
+        response = flow.response
         if "request" in self.acts_in():
             await self._instead(flow, hit)
-        elif not hit.dry and flow.response is not None and not self._changes_body:
-            flow.line = self._line(flow, flow.response)
-        elif flow.response is not None and flow.response.stream:
-            self._stream(flow.response, hit)
+        elif hit.dry or response is None or response.status_code == 101:
+            return  # what follows a 101 are messages
+        elif not self._changes_body:
+            hit.note(self.kind)
+            flow.line = self._line(flow, response)
+        elif response.stream:
+            self._stream(response, hit)
 
     async def tcp_start(self, flow: TCPFlow, hit: Hit) -> None:
         """Do it as soon as the raw stream begins."""

@@ -17,7 +17,7 @@ from proxyfw.tcp import TCPFlow
 from proxyfw.tls import ClientHelloData
 from proxyfw.udp import UDPFlow
 
-from .link import FlowLine, Link
+from .link import FlowLine, Link, PacketLine
 from .profiles import Profile, Profiles
 
 _HOOKS = ["requestheaders", "request", "responseheaders", "tcp_start", "udp_start", "dns_request"]
@@ -142,7 +142,8 @@ class Throttle(Action):
     def udp_start(self, flow: UDPFlow, hit: Hit) -> None:
         """Put datagrams on the link."""
         if flow.line is None:
-            flow.line = self._line(hit, flow.client_conn, _host(flow))
+            link = self._link_for(flow.client_conn, _host(flow))
+            flow.line = PacketLine(link, Random(hit.random.getrandbits(64)))
 
     def udp_message(self, flow: UDPFlow, hit: Hit) -> None:
         """Drop a datagram that is lost."""

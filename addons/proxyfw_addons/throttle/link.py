@@ -40,11 +40,17 @@ class Channel:
         now = clock()
         allowed = min(size, self._quantum)
         credit = _CATCH_UP if now - self._released < _AT_ONCE else _HEAD_START
-        self._free_at = max(self._free_at, now - credit) + allowed / self._rate
-        if self._free_at > now:
-            await asyncio.sleep(self._free_at - now)
+        seconds = self.book(allowed, credit)
+        if seconds > 0:
+            await asyncio.sleep(seconds)
         self._released = clock()
         return allowed
+
+    def book(self, size: int, credit: float = _HEAD_START) -> float:
+        """In how many seconds *size* bytes are through, if they queue now; *credit* as they may be ahead."""
+        now = asyncio.get_running_loop().time()
+        self._free_at = max(self._free_at, now - credit) + size / self._rate
+        return max(0, self._free_at - now)
 
 
 class Link:
@@ -100,3 +106,14 @@ class FlowLine:
 
     async def end(self, to_client: bool) -> None:
         """There is nothing to wait for."""
+
+
+class PacketLine(FlowLine):
+    """The same for datagrams, which go whole, and each with the latency."""
+
+    __slots__ = ()
+
+    async def take(self, to_client: bool, size: int) -> int:
+        """Wait for the turn of a datagram of *size* bytes, and until it has come through."""
+        await asyncio.sleep(self._link.channel(to_client).book(size) + self.lag())
+        return size
