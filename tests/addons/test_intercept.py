@@ -149,6 +149,21 @@ async def test_time_runs_out(action: str, rest: bytes, caplog: pytest.LogCapture
     assert "was held after request for 0.001 s" in caplog.text
 
 
+async def test_a_script_may_say_for_how_long_and_what_then(caplog: pytest.LogCaptureFixture) -> None:
+    class Impatient:
+        def request(self, flow: HTTPFlow) -> None:
+            flow.intercept(timeout=0.001, then="kill", by="a script")
+            flow.intercept(timeout=0)  # it is held already, on the terms of the first
+
+    pauses = Pauses()
+    async with world(addons=["intercept", Impatient(), pauses], **FOR_EVER) as w:
+        client = w.client()
+        client.write(GET)
+        assert await client.rest() == b""
+        assert (await pauses.ended.get()).by == "a script"
+    assert "for 0.001 s: killed by a script" in caplog.text
+
+
 async def test_a_client_that_leaves_takes_its_entry_along() -> None:
     """Features 60."""
     pauses = Pauses()

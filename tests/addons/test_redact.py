@@ -186,6 +186,11 @@ async def test_rules_may_match_what_is_known_only_at_the_end() -> None:
             'data: {"a": 1}\ndata: {"b": 1}\n\n',
             'data: {"a": "[redacted]"}\ndata: {"b": 1}\n\n',
         ),
+        ({"json": "a"}, ')]}\',\n{\n  "a": 1\n}', ')]}\',\n{\n  "a": "[redacted]"\n}'),
+        ({"json": "$.a[0]"}, ')]}\'\n[{\n  "a": [1', ")]}'\n[redacted]"),
+        ({"json": "$.a[0]"}, '{\n  "a": [\n 1', "[redacted]"),
+        ({"json": "$.a[0]"}, '{"a":[1]}\n{"a":[2', '{"a":["[redacted]"]}\n[redacted]'),
+        ({"json": "a"}, 'f({"a": 1})', 'f({"a": "[redacted]"})'),
         ({"json": "a"}, '{"a":1}\n{"a":2}\n', '{"a":"[redacted]"}\n{"a":"[redacted]"}\n'),
         ({"cards": True}, '{"n": 4111111111111111}', '{"n": "[redacted]"}'),
         ({"cards": True}, '{"n": 4111111111111112}', '{"n": 4111111111111112}'),
@@ -218,6 +223,10 @@ async def test_bodies(config: dict[str, Any], body: str, expected: str) -> None:
         ("0.4111111111111111", "0.4111111111111111"),
         ("41111111111111111111111", "41111111111111111111111"),
         ("/a?password=x&b=1", "/a?password=[redacted]&b=1"),
+        (
+            "https://user:pw@x.test/ http://x.test:8080/@",
+            "https://user:[redacted]@x.test/ http://x.test:8080/@",
+        ),
     ],
 )
 async def test_what_looks_like_a_secret(text: str, expected: str) -> None:
@@ -237,6 +246,34 @@ async def test_forms() -> None:
     assert list(multipart.request.multipart_form.items()) == [
         (b"user", b"a"), (b"password", b"[redacted]"), (b"photo", b"\xff\x00"),
     ]  # fmt: skip
+
+
+async def test_a_form_that_was_cut_is_not_kept() -> None:
+    flow = exchange(b"", "multipart/form-data; boundary=b")
+    flow.request.content = b'--b\r\nContent-Disposition: form-data; name="password"\r\n\r\nhunt'
+    flow.request.truncated = True
+    async with proxy(redact=True) as w:
+        copy = kept(w, flow)
+    assert copy.request.content == b"[redacted]"
+    assert copy.request.truncated
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("Bearer a", "Bearer [redacted]"), ("two words", "[redacted]"), ("AWS4-HMAC-SHA256 C=1, S=2", None)],
+)
+async def test_schemes_stay_and_what_is_none_does_not(value: str, expected: str | None) -> None:
+    flow = exchange()
+    flow.request.headers["Authorization"] = value
+    async with proxy(redact=True) as w:
+        assert kept(w, flow).request.headers["Authorization"] == (expected or "AWS4-HMAC-SHA256 [redacted]")
+
+
+async def test_the_login_of_a_url() -> None:
+    flow = exchange()
+    flow.request.authority = "user:hunter2@example.com"
+    async with proxy(redact=True) as w:
+        assert kept(w, flow).request.authority == "user:[redacted]@example.com"
 
 
 async def test_bodies_that_nobody_can_read_are_not_kept() -> None:

@@ -32,6 +32,8 @@ def _clean(copy: Flow, recipe: Recipe, mark: Mark) -> None:
                 _message(message, recipe, mark)
         _original(copy, recipe, mark)
         messages = copy.websocket.messages if copy.websocket else ()
+        if copy.websocket and copy.websocket.close_reason:
+            copy.websocket.close_reason = recipe.line(copy.websocket.close_reason, mark)
     for each in messages if recipe.reads_bodies else ():
         each.content = _bytes(each.content, lambda text: recipe.document(text, mark))
     _remarks(copy, lambda text: recipe.line(text, mark))
@@ -48,6 +50,8 @@ def _request_line(request: Request, recipe: Recipe, mark: Mark) -> None:
     path = recipe.text(request.path, mark)
     if path != request.path:
         request.path = path
+    if "@" in request.authority:  # user and password
+        request.authority = recipe.text(f"://{request.authority}", mark)[3:]
 
 
 def _message(message: Message, recipe: Recipe, mark: Mark) -> None:
@@ -94,8 +98,9 @@ def _set_text(message: Message, text: str) -> None:
 
 def _parts(request: Request, recipe: Recipe, mark: Mark) -> None:
     form = request.multipart_form
-    if not form:  # it is cut, or broken
-        request.text = recipe.document(request.get_text(strict=False) or "", mark)
+    if not form or request.truncated:  # nobody can say to which field its end belongs
+        truncated = request.truncated
+        request.content, request.truncated = mark("x").encode(), truncated
         return
     fields = [
         (name, _bytes(value, lambda text, name=name: _field(name, text, recipe, mark)))  # type: ignore[misc]

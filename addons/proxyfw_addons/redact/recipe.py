@@ -28,10 +28,16 @@ NAMES = (
 PARAMETERS = (*NAMES, "sig", "signature", "auth", "code_verifier")
 
 _BEGINS = frozenset("{[")
-_LINE_OF_JSON = re.compile(r"^((?:data:)?[ \t]*)([{\[].*)$", re.MULTILINE)
+_GUARD = re.compile(r"[\ufeff\s]*(?:\)\]\}'?,?\s*|while\s*\(1\);\s*|for\s*\(;;\);\s*)?")
+"""What stands before JSON so that no page can load it as a script."""
+_EVENT = re.compile(r"^(data:[ \t]*)([{\[].*)$", re.MULTILINE)
 _PARAMETER = re.compile(r"([?&;#]|\A)([\w.\[\]%~+-]+)=([^&\s\"'<>#;]+)")
 _FIELD = re.compile(r"^([ \t<>]*)([\w-]+)(:[ \t]*)(\S.*?)(\r?)$", re.MULTILINE)
-_SCHEME = re.compile(r"([A-Za-z][\w-]*\s+)(.+)", re.DOTALL)
+_SCHEME = re.compile(
+    r"((?:basic|bearer|digest|dpop|hawk|hoba|mutual|negotiate|ntlm|scram-[\w-]+|token|vapid|apikey|aws4-[\w-]+)\s+)"
+    r"(.+)",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 class Names:
@@ -71,24 +77,33 @@ class Recipe:
         self.reads_bodies = bool(json or body or cards or tokens or self.query)
 
     def document(self, text: str, mark: Mark) -> str:
-        """The body or message *text*, which may be JSON, without secrets."""
-        if text.lstrip("\ufeff \t\r\n")[:1] in _BEGINS and (new := self._document(text, mark)) is not None:
-            return new
-        if self._has_paths and "\n" in text and _LINE_OF_JSON.search(text):  # JSON lines, server-sent events
-            return _LINE_OF_JSON.sub(lambda found: found[1] + self._line(found[2], mark), text)
-        return self._broken(text, mark)
+        """The body or message *text*, which may be JSON, JSON lines, or events with JSON, without secrets."""
+        size = len(found[0]) if (found := _GUARD.match(text)) else 0
+        start, rest = text[:size], text[size:]
+        if rest[:1] in _BEGINS:
+            new = self._document(rest, mark) or self._lines(rest, mark)
+            return start + (self._broken(rest, mark) if new is None else new)
+        if self._has_paths and "data:" in text:
+            text = _EVENT.sub(lambda found: found[1] + self.document(found[2], mark), text)
+        return self.text(self._documents.in_text(text, mark), mark)
 
     def _document(self, text: str, mark: Mark) -> str | None:
         new = self._documents(text, mark, lambda value: self.text(value, mark))
         return None if new is None else self._without_secrets(new, mark)
 
-    def _line(self, text: str, mark: Mark) -> str:
-        new = self._document(text, mark)
-        return self._broken(text, mark) if new is None else new
+    def _lines(self, text: str, mark: Mark) -> str | None:
+        """*text* if it is a document a line, of which the last may be cut; else None."""
+        *lines, last = text.split("\n")
+        new = [self._document(line, mark) if line.strip() else line for line in lines]
+        whole = [line for line in new if line is not None]
+        if not lines or len(whole) < len(new):
+            return None
+        end = self._document(last, mark) if last.strip() else last
+        return "\n".join([*whole, self._broken(last, mark) if end is None else end])
 
     def _broken(self, text: str, mark: Mark) -> str:
-        """*text* that is not JSON, or JSON that is broken or cut, so that nobody knows where paths lead."""
-        if not self._documents.only_by_name and text.lstrip("\ufeff \t\r\n")[:1] in _BEGINS:
+        """*text* that is JSON, but broken or cut, so that nobody knows where paths lead."""
+        if not self._documents.only_by_name:
             return mark(text)
         return self.text(self._documents.in_text(text, mark), mark)
 

@@ -18,11 +18,14 @@ _TOKENS = re.compile(
     re.DOTALL | re.ASCII,
 )
 _CARD = re.compile(r"(?<![\d.])\d(?:[ -]?\d){12,18}(?![\d.]\d|\d)", re.ASCII)
+_LOGIN = re.compile(r"(://[^\s/:@?#]*:)([^\s/@?#]+)@")
 _MORE_THAN_A_WORD = re.compile(r"[^A-Za-z]")
 
 
 def without_tokens(text: str, mark: Mark) -> str:
     """*text* without credentials and keys."""
+    if "@" in text:
+        text = _LOGIN.sub(lambda found: f"{found[1]}{mark(found[2])}@", text)
     text = _CREDENTIALS.sub(lambda found: _credentials(found, mark), text)
     return _TOKENS.sub(lambda found: mark(found[0]), text)
 
