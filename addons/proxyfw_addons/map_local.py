@@ -30,7 +30,7 @@ _PIECE = 64 * 1024
 """Bytes of a big file in memory at a time."""
 _ODD = re.compile(r"[^0-9a-zA-Z\-_.=(),/]")
 """What file systems may not have in names."""
-_RANGE = re.compile(r"bytes=\s*(\d*)-(\d*)\s*", re.IGNORECASE)
+_RANGE = re.compile(r"bytes=\s*([0-9]{0,18})-([0-9]{0,18})\s*", re.IGNORECASE)
 
 
 class Escape(Exception):
@@ -107,8 +107,8 @@ class MapLocal(Action):
         return str(file.relative_to(root)) if file != root and file.is_relative_to(root) else file.name
 
     def _refuse(self, flow: HTTPFlow, hit: Hit, reason: str, private: str) -> None:
-        hit.note(f"404: {reason} ({private})")
-        log.info("%s: %s: %s (%s)", flow.request.pretty_url, hit.rule.name, reason, private)
+        hit.note(f"404: {reason} ({private!r})")
+        log.info("%s: %s: %s (%r)", flow.request.pretty_url, hit.rule.name, reason, private)
         flow.response = Response.make(
             404, f"map_local, rule {hit.rule.name}: {reason}\n", {"Content-Type": "text/plain; charset=utf-8"}
         )

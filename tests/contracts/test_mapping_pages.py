@@ -113,3 +113,13 @@ def test_upstream_entries_of_the_page() -> None:
     entries = re.findall(r"\| `([^`]+=[^`(]+)` \|$", page, re.MULTILINE)
     assert len(entries) == 3
     assert len(Proxy({"upstream_rules": entries}, default_addons=ADDONS).addons.rules) == 3
+
+
+def test_the_script_that_switches_an_entry_off() -> None:
+    (code,) = snippets("docs/howto/dns-map.md")
+    names: dict[str, object] = {}
+    exec(compile(code, "dns-map.md", "exec"), names)
+    proxy = of_flags("dns-map")
+    with ctx.use(proxy):
+        names["running"]()  # type: ignore[operator]
+    assert proxy.commands.execute("dns.list") == ["off shop.example.com=127.0.0.1:8443"]

@@ -302,3 +302,23 @@ async def test_the_rest_of_a_replaced_response_is_not_waited_for() -> None:
         client, server, _ = await used_once(w, answer=b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
         assert await server.rest() == b""
         assert not client.eof
+
+
+async def test_an_addon_is_told_for_which_request_a_connection_is_made() -> None:
+    """None for a tunnel: nothing is known of what it is for."""
+    flows: list[HTTPFlow | None] = []
+
+    class Watch:
+        def server_connect(self, data: ServerConnectionHookData) -> None:
+            flows.append(data.flow)
+
+    async with world(addons=[Watch()]) as w:
+        client, _, origin = await used_once(w)
+        client.write(GET.replace(b"example.com/", b"example.com/b"))
+        tunnel = w.client()
+        tunnel.write(b"CONNECT example.com:80 HTTP/1.1\r\n" + HOST + b"\r\n")
+        await tunnel.head()
+        tunnel.write(b"\0raw")
+        assert await (await origin.accept()).exactly(4) == b"\0raw"
+        (first,) = (await w.ended())[:1]
+        assert flows == [first, None]

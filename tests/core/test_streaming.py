@@ -298,3 +298,55 @@ async def test_a_streamed_answer_runs_beside_the_upload() -> None:
         assert await client.exactly(12) == b"2\r\nCD\r\n0\r\n\r\n"
         client.write(GET)
         assert (await server.head()).startswith(b"GET / ")
+
+
+class InPieces:
+    """Answers with *pieces* of *size* bytes; `made` counts them."""
+
+    def __init__(self, pieces: int, size: int, fails: bool = False) -> None:
+        self.pieces = pieces
+        self.size = size
+        self.fails = fails
+        self.made = 0
+
+    def request(self, flow: HTTPFlow) -> None:
+        flow.response = Response.make(200)
+        del flow.response.headers["content-length"]
+        flow.response.raw_content = None
+        flow.response.stream = lambda _: self.make()
+
+    def make(self) -> Iterator[bytes]:
+        for _ in range(self.pieces):
+            self.made += 1
+            yield bytes(self.size)
+        if self.fails:
+            raise OSError("the disk is gone")
+
+
+async def test_an_addons_answer_is_made_while_it_is_sent() -> None:
+    """Not ahead of a client that does not read; no origin is asked."""
+    async with world(addons=[addon := InPieces(100, 100_000)]) as w:
+        client = w.client()
+        client.wire.pause()
+        client.write(GET)
+        for _ in range(200):
+            await asyncio.sleep(0)
+        assert 0 < addon.made < 10
+        client.wire.resume()
+        assert b"\r\nTransfer-Encoding: chunked\r\n" in await client.head()
+        body = await client.until(lambda received: received.endswith(b"\r\n0\r\n\r\n"))
+        assert len(body) > 10_000_000
+        flow = await ended(w)
+        assert flow.response
+        assert flow.response.raw_content is None
+        assert w.network.dialled == []
+
+
+async def test_an_answer_that_cannot_be_made_to_its_end_is_broken_off(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with world(addons=[InPieces(1, 10, fails=True)]) as w:
+        client = w.client()
+        client.write(GET)
+        assert not (await client.rest()).endswith(b"0\r\n\r\n")
+        assert "the disk is gone" in str((await ended(w)).error)
