@@ -138,6 +138,16 @@ def test_a_url_sends_the_request_elsewhere_and_host_follows() -> None:
     assert request.headers["host"] == "example.com.test:8443"
 
 
+@pytest.mark.parametrize(
+    ("path", "error"), [("$1", "path: 'a' does not begin with a slash"), ("/$1", None), ("*", None)]
+)
+def test_a_path_begins_with_a_slash(path: str, error: str | None) -> None:
+    rule = {"match": {"path": "/*"}, "action": {"type": "modify_request", "path": path}}
+    flow = http_flow(URL, response=None)
+    assert book(rule).current.run("request", (flow,)) is None
+    assert [error in each for each in flow.addon_errors if error] == ([True] if error else [])
+
+
 def test_a_url_that_is_none_leaves_the_request_alone_and_is_reported() -> None:
     rule = {"match": {"path": "*"}, "action": {"type": "modify_request", "url": "$1"}}
     flow = http_flow(URL, response=None)
@@ -241,6 +251,8 @@ def test_a_head_that_was_sent_before_the_rule_was_known_to_match_is_left_alone()
         ({"type": "modify_request", "headers": {"add": {"a": "1\r\nb: 2"}}}, "has a line end"),
         ({"type": "modify_response", "headers": {"set": {"Content-Length": 1}}}, "follows from the body"),
         ({"type": "modify_request", "headers": {"replace": {}}}, "there is no 'replace' here"),
+        ({"type": "modify_request"}, "nothing is modified: give one of body, json, file, json_merge"),
+        ({"type": "modify_response", "substitute": []}, "nothing is modified"),
         ({"type": "modify_request", "method": "A B"}, "'A B' is no method"),
         ({"type": "modify_request", "url": "example.com"}, "has no scheme"),
         ({"type": "modify_request", "url": "http://a/", "path": "/"}, "leave path out"),

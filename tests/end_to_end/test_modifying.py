@@ -55,7 +55,9 @@ async def test_a_compressed_page_over_https(field: Field, version: str) -> None:
         modify_body=[r"/~s/o(ld)/OL\1"],
         stickycookie="~all",
     )
-    proxy.addons.rules.add({"action": {"type": "modify_response", "inject": "<b>→</b>"}})
+    proxy.addons.rules.add(
+        {"action": {"type": "modify_response", "inject": "<b>→</b>", "headers": {"add": {"X-B": 1}}}}
+    )
     url = f"https://example.test:{origin.port}/"
     for _ in range(2):
         got = await curl(proxy, version, "-i", "--compressed", url)
@@ -63,6 +65,7 @@ async def test_a_compressed_page_over_https(field: Field, version: str) -> None:
         head, _, body = body.partition(b"\r\n\r\n") if b"established" in head.lower() else (head, "", body)
         assert body.decode() == page.replace("</head>", "<b>→</b></head>").replace("old", "OLld")
         assert b"\r\nserver:" not in head.lower()
+        assert head.lower().count(b"\r\nx-b: 1") == 1
         assert head.lower().count(b"\r\nset-cookie: ") == 2
     assert b"\r\nX-Env: staging\r\n" in requests[0]
     assert b"\r\ncookie: a=1; b=2\r\n" in requests[1].lower()

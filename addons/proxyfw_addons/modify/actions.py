@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Annotated
 
 from proxyfw.exceptions import ProxyfwError
@@ -30,6 +30,9 @@ class Edits(BodyEdits, Action):
     headers: Annotated[HeaderEdits | None, "What becomes of header fields."] = None
 
     def __post_init__(self) -> None:
+        if all(getattr(self, each.name) in (each.default, []) for each in fields(self)):
+            names = ", ".join(each.name for each in fields(self))
+            raise ValueError(f"nothing is modified: give one of {names}")
         super().__post_init__()
         self._warned = False
 
@@ -175,6 +178,8 @@ def _send_to(request: Request, url: str) -> None:
 
 
 def _set_path(request: Request, path: str) -> None:
+    if not path.startswith(("/", "*")):
+        raise ProxyfwError(f"path: {path!r} does not begin with a slash")
     _, mark, query = request.path.partition("?")
     request.path = path if "?" in path else f"{path}{mark}{query}"
 

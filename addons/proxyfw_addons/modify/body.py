@@ -43,9 +43,9 @@ class Substitution:
         try:
             self._find.sub(self._template, "")
         except (re.error, IndexError) as problem:
-            hint = r"write \\ for a backslash"
+            text = self.replacement
             raise ValueError(
-                f"the replacement {self.replacement!r} cannot be read: {problem}; {hint}"
+                rf"the replacement {text!r} cannot be read: {problem}; \\ is a backslash"
             ) from None
 
     def apply(self, message: Message) -> int:
@@ -114,9 +114,9 @@ class Injection:
         found = list(re.finditer(_PLACES[self.at], text, re.IGNORECASE))
         if not found:
             return None
-        return {"head_start": found[0].end(), "head_end": found[0].start(), "body_end": found[-1].start()}[
-            self.at
-        ]
+        if self.at == "body_end":
+            return found[-1].start()
+        return found[0].start() if self.at == "head_end" else found[0].end()
 
 
 @dataclass(kw_only=True)
