@@ -23,7 +23,7 @@ from proxyfw.udp import UDPFlow
 _FORM = "/[filter/]delay"
 _HOOKS = {
     "forwarding": ("request", "dns_request"),
-    "answering": ("response", "dns_response"),
+    "answering": ("responseheaders", "dns_response"),
     "messages": ("websocket_message", "sse_event", "tcp_message", "udp_message"),
 }
 """Where it waits, for each value of `before`."""
@@ -79,8 +79,8 @@ class Delay(Action):
         """Wait before the origin is asked."""
         await self._wait(flow, hit)
 
-    async def response(self, flow: HTTPFlow, hit: Hit) -> None:
-        """Wait before the client gets the answer."""
+    async def responseheaders(self, flow: HTTPFlow, hit: Hit) -> None:
+        """Wait before the client gets anything of the answer, though its body be streamed."""
         await self._wait(flow, hit)
 
     async def dns_request(self, flow: DNSFlow, hit: Hit) -> None:

@@ -68,6 +68,18 @@ async def test_it_may_wait_with_the_answer() -> None:
 
 
 @in_virtual_time
+async def test_a_streamed_answer_begins_late() -> None:
+    rule = {"match": {"status": 200}, "action": {"type": "delay", "delay": "2s", "before": "answering"}}
+    async with delaying(rule, stream_large_bodies="1") as w:
+        origin, client = w.origin(), w.client()
+        client.write(GET)
+        server = await origin.accept()
+        await server.head()
+        server.write(OK)
+        assert await seconds_of(client.head()) == pytest.approx(2, abs=0.001)
+
+
+@in_virtual_time
 async def test_delays_of_several_rules_add_up() -> None:
     rules = [{"name": str(number), "action": {"type": "delay", "delay": "1s"}} for number in range(2)]
     async with delaying(*rules) as w:

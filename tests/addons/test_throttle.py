@@ -376,6 +376,45 @@ def test_raw_streams_and_tunnels_that_nobody_looks_into_are_paced(hidden: bool) 
 
 
 @pytest.mark.parametrize("hidden", [False, True])
+def test_streams_of_other_modes_are_paced_too(hidden: bool) -> None:
+    @in_virtual_time
+    async def run() -> None:
+        options: Data = {"ignore_hosts": ["example.com"]} if hidden else {}
+        rule = {"match": {"host": "example.com"}, **action(down="80kbit")}
+        async with throttled(rule, mode=["reverse:tcp://example.com:9000"], **options) as w:
+            origin, client = w.origin("example.com", 9000), w.client()
+            client.write(b"\x00")
+            server = await origin.accept()
+            server.write(bytes(50_000))
+            assert await seconds_of(client.exactly(50_000)) == pytest.approx(5, rel=0.03)
+            client.abort()
+            await server.rest()
+
+    run()
+
+
+@in_virtual_time
+async def test_a_host_that_is_throttled_does_not_slow_down_a_tunnel_to_another() -> None:
+    rule = {"match": {"host": "slow.test"}, **action(down="8kbit")}
+    async with throttled(rule, ignore_hosts=["example.com"]) as w:
+        slow, fast = w.origin("slow.test"), w.origin("example.com", 9000)
+        client = w.client()
+        client.write(b"GET http://slow.test/ HTTP/1.1\r\nHost: slow.test\r\n\r\n")
+        server = await slow.accept()
+        await server.head()
+        server.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+        await client.head()
+        client.write(b"CONNECT example.com:9000 HTTP/1.1\r\nHost: example.com:9000\r\n\r\n")
+        await client.head()
+        client.write(b"\x00")
+        server = await fast.accept()
+        server.write(bytes(50_000))
+        assert await seconds_of(client.exactly(50_000)) < 0.01
+        client.abort()
+        await server.rest()
+
+
+@pytest.mark.parametrize("hidden", [False, True])
 def test_a_raw_stream_that_is_lost_is_reset(hidden: bool) -> None:
     @in_virtual_time
     async def run() -> None:

@@ -23,6 +23,8 @@ from .profiles import Profile, Profiles
 _HOOKS = ["requestheaders", "request", "responseheaders", "tcp_start", "udp_start", "dns_request"]
 _LOSING = ["websocket_message", "udp_message"]
 _TUNNELS = ["http_connect", "tls_clienthello", "server_connect"]
+_ASKED_FOR = ("regular", "upstream")
+"""Modes in which a client may reach many hosts over one connection, but for a tunnel sends CONNECT."""
 
 
 @dataclass
@@ -127,10 +129,10 @@ class Throttle(Action):
         self._tunnel(data.client, hit, data.client_hello.sni or "")
 
     def server_connect(self, data: ServerConnectionHookData, hit: Hit) -> None:
-        """The same, where it is known from whom the proxy is to dial."""
+        """The same, where the client did not ask for a tunnel, as in mode socks5."""
         if self._network.offline:
             data.server.error = data.server.error or f"offline ({hit.rule.name})"
-        else:
+        elif data.client.proxy_mode.type_name not in _ASKED_FOR:
             self._tunnel(data.client, hit, data.server.address[0] if data.server.address else "")
 
     def _tunnel(self, client: Client, hit: Hit, host: str) -> None:
