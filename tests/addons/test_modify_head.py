@@ -119,8 +119,10 @@ def test_parameters_that_are_not_named_keep_order_and_spelling() -> None:
     ("path", "expected"),
     [("/new", "/new?q=1"), ("/new?", "/new?"), ("/new?q=2", "/new?q=2")],
 )
-def test_a_path_keeps_the_query_unless_it_has_one(path: str, expected: str) -> None:
+def test_a_path_or_url_keeps_the_query_unless_it_has_one(path: str, expected: str) -> None:
     assert requested("http://example.com/old?q=1", path=path).path == expected
+    rule = {"action": {"type": "modify_request", "url": f"http://other.test{path}"}}
+    assert through(book(rule), http_flow("http://example.com/old?q=1")).request.path == expected
 
 
 def test_a_method_is_set() -> None:

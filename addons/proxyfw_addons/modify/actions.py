@@ -63,8 +63,10 @@ class ModifyRequest(Edits):
     """Modify the request before it is sent."""
 
     method: Annotated[str | None, "Its method."] = None
-    url: Annotated[str | None, "Its URL; `$1` is what a wildcard stood for. Host follows."] = None
-    path: Annotated[str | None, "Its path; `$1` as for url. Without a `?` the query stays."] = None
+    url: Annotated[
+        str | None, "Its URL; `$1` is what a wildcard stood for. Host follows; without a `?` the query stays."
+    ] = None
+    path: Annotated[str | None, "Its path; `$1` and query as for url."] = None
     query: Annotated[QueryEdits | None, "What becomes of the parameters of the query."] = None
 
     def __post_init__(self) -> None:
@@ -172,7 +174,7 @@ class ModifyResponse(Edits):
 
 def _send_to(request: Request, url: str) -> None:
     try:
-        request.url = url
+        request.url = _with_query(url, request.path)
     except ValueError as problem:
         raise ProxyfwError(f"url: {problem}") from None
 
@@ -180,8 +182,13 @@ def _send_to(request: Request, url: str) -> None:
 def _set_path(request: Request, path: str) -> None:
     if not path.startswith(("/", "*")):
         raise ProxyfwError(f"path: {path!r} does not begin with a slash")
-    _, mark, query = request.path.partition("?")
-    request.path = path if "?" in path else f"{path}{mark}{query}"
+    request.path = _with_query(path, request.path)
+
+
+def _with_query(target: str, path: str) -> str:
+    """*target*, with the query of *path* unless it has one of its own."""
+    _, mark, query = path.partition("?")
+    return target if "?" in target else f"{target}{mark}{query}"
 
 
 def _obstacle(request: Request, response: Response) -> str:
