@@ -36,17 +36,13 @@ class Block(Action):
     status: Annotated[int, "Status of the answer."] = 403
     body: Annotated[str | None, "Text of the answer; if it is left out, one that names the rule."] = None
     answers = True
+    early = True
 
     def __post_init__(self) -> None:
         if not 200 <= self.status <= 999:
             raise ValueError(f"status: {self.status} is no status to end with: write 200 to 999")
         if self.how != "status" and (self.status != 403 or self.body is not None):
             raise ValueError(f"how: {self.how} sends nothing: leave status and body out")
-
-    async def requestheaders(self, flow: HTTPFlow, hit: Hit) -> None:
-        """Block it before its body has come, unless rules before this one may answer it."""
-        if not hit.must_wait(self, flow, "request"):
-            await self.request(flow, hit)
 
     async def request(self, flow: HTTPFlow, hit: Hit) -> None:
         """Block it."""
@@ -62,6 +58,8 @@ class Block(Action):
                 await flow.wait_until_gone()
         else:
             flow.kill(reset=self.how == "reset")
+
+    requestheaders = request
 
     def _answer(self, flow: HTTPFlow, hit: Hit) -> Response:
         text = f"blocked by proxyfw, rule {hit.rule.name}\n" if self.body is None else self.body

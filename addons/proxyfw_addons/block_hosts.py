@@ -28,11 +28,7 @@ class BlockHosts(Action):
         None
     )
     answers = True
-
-    def requestheaders(self, flow: HTTPFlow, hit: Hit) -> None:
-        """Block it before its body has come, unless rules before this one may answer it."""
-        if not hit.must_wait(self, flow, "request"):
-            self.request(flow, hit)
+    early = True
 
     def request(self, flow: HTTPFlow, hit: Hit) -> None:
         """Block it."""
@@ -40,6 +36,8 @@ class BlockHosts(Action):
         headers = {HEADER: pattern, "Content-Type": "text/plain; charset=utf-8"}
         text = "" if flow.request.method == "HEAD" else f"blocked by proxyfw: the host matches {pattern}\n"
         flow.response = Response.make(503, text, headers)
+
+    requestheaders = request
 
 
 def _matched(flow: HTTPFlow, hit: Hit) -> str:

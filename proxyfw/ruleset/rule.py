@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from proxyfw.hookspecs import HOOKS
 from proxyfw.model.trace import MATCHED, Trace
@@ -18,9 +18,6 @@ from proxyfw.ruleset import shape
 from proxyfw.ruleset.match import Known, Match
 from proxyfw.ruleset.patterns import Found
 from proxyfw.ruleset.shape import Problem, ShapeError, Where
-
-if TYPE_CHECKING:
-    from proxyfw.flow import Flow
 
 KNOWN: dict[str, Known] = {
     **dict.fromkeys(
@@ -50,6 +47,9 @@ class Action:
     """
 
     __slots__ = ()
+    early = False
+    """True: it does the same in `requestheaders` and `request`, and in the former only if no rule before it has
+    anything left to do, so that answers come early, and still in the order of the rules."""
 
     @classmethod
     def hooks(cls) -> list[str]:
@@ -92,19 +92,6 @@ class Hit:
     def note(self, text: str) -> None:
         """Say in the flow's trace what was done."""
         self.trace.add(self.rule.name, "note", MATCHED, text)
-
-    def must_wait(self, action: Action, flow: Flow, hook: str) -> bool:
-        """Whether something before *action* may yet act on *flow* in *hook*, which is later than this one.
-
-        Who answers early asks this, so that answers come in the order of the rules all the same.
-        """
-        for other in self.rule.actions:
-            if other is action:
-                break
-            if hook in other.acts_in():
-                return True
-        rules = self.trace.rules
-        return rules is not None and rules.others_before(self.rule, hook, flow)
 
     def expand(self, text: str) -> str:
         """*text* with ``$1``, ``$2``, … replaced by what was found, and ``$$`` by a dollar."""

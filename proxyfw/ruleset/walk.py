@@ -6,7 +6,7 @@ The walk ends at the first rule that answers. It knows no event loop: it waits f
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from inspect import isawaitable
 from random import Random
 from typing import Any
@@ -20,7 +20,7 @@ from proxyfw.model.trace import FAILED, LATE, MATCHED, MISSED, SPENT, Step, Trac
 from proxyfw.ruleset import facts
 from proxyfw.ruleset.match import Known
 from proxyfw.ruleset.patterns import Found
-from proxyfw.ruleset.rule import KNOWN, Hit, Rule
+from proxyfw.ruleset.rule import KNOWN, Action, Hit, Rule
 from proxyfw.tls import ClientHelloData
 
 log = logging.getLogger("proxyfw.rules")
@@ -28,13 +28,14 @@ log = logging.getLogger("proxyfw.rules")
 _MOST_HOSTS = 4096
 """Hosts of which it is remembered which rules may concern them."""
 
+_EARLY = "requestheaders"
 _MAY_ANSWER = frozenset({"http_connect", "requestheaders", "request", "dns_request", "tls_clienthello"})
 
 
 class Active:
     """A rule that is in force: its tests made ready, and how often it has been used."""
 
-    __slots__ = ("_hosts", "calls", "decides_at", "order", "random", "rule", "tests", "used")
+    __slots__ = ("_hosts", "calls", "early", "order", "random", "rule", "tests", "used")
 
     def __init__(self, rule: Rule, order: int, seed: str | None) -> None:
         self.rule = rule
@@ -45,11 +46,11 @@ class Active:
         self._hosts = rule.match.hosts()
         needed = max((test.known for test in self.tests), default=Known.CONNECTION)
         hooks = [hook for hook in rule.hooks() if KNOWN[hook] >= needed]
-        self.calls = {
-            hook: [getattr(action, hook) for action in rule.actions if hook in action.acts_in()]
-            for hook in hooks
-        }
+        calls = {hook: [getattr(action, hook) for action in _acting(rule, hook)] for hook in hooks}
+        self.calls = {hook: found for hook, found in calls.items() if found}
         """What it does in each hook."""
+        self.early = _EARLY in self.calls and rule.actions[0].early
+        """What it does in `requestheaders` can be done in `request` as well."""
 
     def go_on(self, before: Active) -> None:
         """Count on from where a rule of the same name was."""
@@ -69,6 +70,14 @@ class Active:
                 return None, test.field
             found += groups
         return found, ""
+
+
+def _acting(rule: Rule, hook: str) -> Iterator[Action]:
+    """The actions of *rule* that act in *hook*; early ones that come after others are not early."""
+    for action in rule.actions:
+        late = hook == _EARLY and action.early and action is not rule.actions[0]
+        if hook in action.acts_in() and not late:
+            yield action
 
 
 class Rules:
@@ -118,16 +127,6 @@ class Rules:
             if active.calls and active.rule.name not in named
         ]
 
-    def others_before(self, rule: Rule, hook: str, flow: Flow) -> bool:
-        """Whether rules before *rule* may act on *flow* in *hook*: those that have not missed it yet."""
-        decided = (flow.trace.hits if flow.trace is not None else None) or {}
-        for active in self.concerning(hook, facts.host(flow)):
-            if active.rule is rule:
-                return False
-            if decided.get(active, active) is not None:
-                return True
-        return False
-
     def run(self, hook: str, args: Sequence[Any], dry: bool = False) -> Awaitable[None] | None:
         """Run what there is to do in *hook*; what has to be awaited, if anything has."""
         subject = args[0]
@@ -167,7 +166,7 @@ class Rules:
 class _Walk:
     """One hook of one flow."""
 
-    __slots__ = ("_args", "_dry", "_host", "_queue", "_rules", "_subject", "_trace", "hook")
+    __slots__ = ("_args", "_before", "_dry", "_host", "_queue", "_rules", "_subject", "_trace", "hook")
 
     def __init__(
         self,
@@ -187,6 +186,8 @@ class _Walk:
         self._queue = list(reversed(queue))
         self._trace = trace
         self._dry = dry
+        self._before: list[Active] | None = None
+        """Rules that may act on the request later, the first of them last; None: not looked for yet."""
 
     def go(self) -> Awaitable[None] | None:
         """Run plain actions now, and give what is left from the first that has to be awaited."""
@@ -195,6 +196,8 @@ class _Walk:
             return None
         while self._queue:
             active = self._queue.pop()
+            if active.early and self.hook == _EARLY and self._must_wait(active):
+                continue
             hit = self._hit(active)
             if hit is None:
                 continue
@@ -207,6 +210,16 @@ class _Walk:
                     return None
             self._follow(active)
         return None
+
+    def _must_wait(self, active: Active) -> bool:
+        """Whether a rule before *active* may yet act on the request, so that it is not its turn."""
+        if self._before is None:
+            later = self._rules.concerning("request", self._host)
+            self._before = [each for each in reversed(later) if not each.early]
+        decided = self._trace.hits or {}
+        while self._before and decided.get(self._before[-1], active) is None:
+            self._before.pop()
+        return bool(self._before) and self._before[-1].order < active.order
 
     async def _go_on(self, pending: Awaitable[object], active: Active, hit: Hit, calls: list[Any]) -> None:
         try:

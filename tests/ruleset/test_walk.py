@@ -368,3 +368,45 @@ def test_where_a_rule_is_written_is_part_of_its_name() -> None:
     (rule,) = book({"name": "a", "action": "tag"})
     assert isinstance(rule, Rule)
     assert str(rule) == "a (rules[0])"
+
+
+@dataclass
+class Stop(Action):
+    early = True
+
+    def request(self, flow: HTTPFlow, hit: Hit) -> None:
+        flow.response = Response.make(403)
+
+    requestheaders = request
+
+
+async def early(*rules: dict[str, Any]) -> list[str]:
+    """What happens in `requestheaders`, to a GET of http://example.com/a."""
+    made = RuleBook()
+    for kind in (*TYPES, Stop):
+        made.define(kind.__name__.lower(), kind)
+    made.provide("test", made.read(list(rules)))
+    flow = await run(made, get(), "requestheaders")
+    steps = [str(step) for step in flow.trace.steps] if flow.trace else []
+    await run(made, flow, "request")
+    assert flow.response
+    assert flow.response.status_code == 403
+    return steps
+
+
+async def test_what_answers_early_does_so_if_no_rule_before_it_has_anything_left_to_do() -> None:
+    stop = {"name": "stop", "action": "stop"}
+    acted = ["requestheaders: stop matched"]
+    assert await early(stop, {"action": "tag"}) == acted
+    assert await early({"action": "early"}, stop) == ["requestheaders: early#1 matched", *acted]
+    assert await early({"action": "after"}, stop) == acted
+    elsewhere = {"match": {"host": "other.test"}, "action": "tag"}
+    assert await early(elsewhere, stop) == acted
+
+
+async def test_otherwise_it_waits_its_turn_and_is_not_decided_before() -> None:
+    stop = {"name": "stop", "action": "stop", "times": 1}
+    assert await early({"action": "tag"}, stop) == []
+    assert await early({"match": {"body": "x"}, "action": "stop"}, stop) == []
+    assert await early({"action": ["tag", "stop"]}) == []
+    assert await early({"action": {"type": "send", "to": "http://x.test/"}}, stop) == []
