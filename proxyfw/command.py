@@ -190,6 +190,8 @@ class CommandManager:
         """Add every function of *addon* that is marked with `command`; returns how many there are."""
         count = 0
         for name in dir(addon):
+            if name.startswith("__"):
+                continue
             static = inspect.getattr_static(addon, name, None)
             marked = getattr(static, "__func__", static)
             path = getattr(marked, "command_name", None) if callable(marked) else None

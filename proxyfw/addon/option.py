@@ -97,6 +97,8 @@ class Option:
 
 def check_flags(option: Option, others: Iterable[Option]) -> None:
     """Raise `AddonError` if a flag of *option* belongs to the command line itself or to one of *others*."""
+    if not option.flags:
+        return
     owners = dict.fromkeys(RESERVED_FLAGS, "the command line itself")
     for other in others:
         if other.name != option.name:

@@ -40,14 +40,6 @@ class ContentviewResult:
     size: int
 
 
-@dataclass(slots=True)
-class _Entry:
-    view: Contentview
-    name: str
-    owner: str
-    gave_up: bool = False
-
-
 class Attempt:
     """One piece of data on its way through the views that may be used for it."""
 

@@ -32,7 +32,7 @@ def prettify(data: bytes, metadata: Metadata, types: Types | None = None) -> str
     parts = list(_messages(data, metadata, types, name))
     if path:
         service, _, method = path.strip("/").rpartition("/")
-        parts.insert(0, f"service {service}, method {method}")
+        parts.insert(0, f"service {service}, method {method}" if service else f"method {method}")
     return "\n\n".join(parts)
 
 
