@@ -58,7 +58,7 @@ class House:
         server = Server(address=address)
         if self.upstreams:
             server.via = self._upstream(client, address)
-        if instead and instead.via != self._upstream(client, instead.address):
+        if instead and not same_way(instead.via, self._upstream(client, instead.address)):
             server.via = instead.via
         return server
 
@@ -109,3 +109,8 @@ class House:
             port == own_port and (host == own or (own in ("0.0.0.0", "::") and is_local(host)))
             for own, own_port in self.own_addresses
         )
+
+
+def same_way(via: ServerSpec | None, other: ServerSpec | None) -> bool:
+    """Whether both are the same way, by the same account."""
+    return via == other and (via is None or other is None or via.credentials == other.credentials)

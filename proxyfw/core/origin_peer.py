@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING
 
 from proxyfw.connection import Client, Server
@@ -95,15 +96,18 @@ class ForwardingPeer(OriginPeer):
         return ClientCodec(settings.max_head_size, settings.http1_engine, absolute_form=True)
 
     def send(self, *events: Event) -> None:
-        for event in events:
-            if type(event) is RequestHead:
-                assert self.server.via
-                assert self.server.address
-                event.scheme, event.authority = b"http", authority_of(self.server.address)
-                if event.authority.endswith(b":80"):
-                    event.authority = event.authority[:-3]
-                event.headers = event.headers + authorization(self._house, self.server.via)
-        super().send(*events)
+        super().send(*(self._addressed(event) if type(event) is RequestHead else event for event in events))
+
+    def _addressed(self, head: RequestHead) -> RequestHead:
+        """*head* as the proxy wants it; it stays as it is for the case that it has to be sent again."""
+        assert self.server.via
+        assert self.server.address
+        head = copy(head)
+        head.scheme, head.authority = b"http", authority_of(self.server.address)
+        if head.authority.endswith(b":80"):
+            head.authority = head.authority[:-3]
+        head.headers = head.headers + authorization(self._house, self.server.via)
+        return head
 
     def next(self) -> Event | None:
         event = super().next()

@@ -14,7 +14,7 @@ from proxyfw.http import HTTPFlow
 from proxyfw.net.wire import Address, Lobby, Wire
 
 from .heads import upgrades
-from .house import House
+from .house import House, same_way
 from .multiplex import CLEARTEXT, HTTP1, ONLY_HTTP2, Key, Multiplex, NotCarried
 from .origin_peer import ForwardingPeer, OriginPeer
 from .origin_tls import secure
@@ -173,7 +173,7 @@ class Pool:
             return server, None
         unfit = ready.tls_established and (ready.tls, ready.sni) != (server.tls, server.sni)
         unfit = unfit or (ready.alpn == b"h2" and b"h2" not in server.alpn_offers)
-        unfit = unfit or ready.via != server.via
+        unfit = unfit or not same_way(ready.via, server.via)
         if unfit or wire.closed or wire.eof:
             wire.close()
             disconnected(self._house, ready, client)

@@ -171,6 +171,20 @@ async def test_a_rule_wins_over_the_mode() -> None:
             await client.message()
 
 
+async def test_other_credentials_for_the_proxy_of_the_mode_hold_when_a_request_is_repeated() -> None:
+    async with ruled(f"app.test={PROXY}", mode=["upstream:http://mode:pw@up.test:3128"]) as w:
+        proxy, client = w.origin("up.test", 3128), w.client()
+        client.write(get("app.test"))
+        upstream = await proxy.accept()
+        assert BASIC in await upstream.head()
+        upstream.write(OK)
+        await client.message()
+        client.write(get("app.test"))
+        await upstream.head()
+        upstream.close()  # as one that had been idle for too long
+        assert await (await proxy.accept()).head() == get("app.test", BASIC)
+
+
 @pytest.mark.parametrize("path", ["/a", "/b"])
 async def test_what_was_connected_ahead_serves_only_the_same_way(path: str) -> None:
     """A tunnel to the host goes through one proxy, requests for some path through another."""
