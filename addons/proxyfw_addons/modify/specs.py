@@ -13,11 +13,11 @@ from typing import Any
 from proxyfw.exceptions import OptionsError
 from proxyfw.flow import Flow
 from proxyfw.http import HTTPFlow, Message
-from proxyfw.rules import Action, File, Hit, Match, Pattern, Rule, keep_original, split_spec
+from proxyfw.rules import Action, File, Hit, Match, Rule, keep_original, split_spec
 
 from .actions import ModifyRequest, ModifyResponse
 from .body import Substitution
-from .head import check_field, check_name, remove_fields, set_field
+from .head import check_field, check_name, set_field
 
 _HEADERS_FORM = "/[filter/]name/[@]value"
 _BODY_FORM = "/[filter/]regex/[@]replacement"
@@ -58,7 +58,8 @@ class ModifyHeaders(Action):
             return
         keep_original(flow)
         added = [(spec.name, text) for spec in specs if (text := spec.text)]
-        remove_fields(message, [Pattern(spec.name) for spec in specs])
+        for spec in specs:
+            message.headers.pop(spec.name, None)
         for name, text in added:
             if name.lower() == "host":
                 set_field(message, name, [text])
