@@ -48,8 +48,8 @@ class Action:
 
     __slots__ = ()
     early = False
-    """True: it does the same in `requestheaders` and `request`, and in the former only if no rule before it has
-    anything left to do, so that answers come early, and still in the order of the rules."""
+    """True: it does the same in `requestheaders` and `request`, and in the former only if no rule before it
+    has anything left to do, so that answers come early, and still in the order of the rules."""
 
     @classmethod
     def hooks(cls) -> list[str]:

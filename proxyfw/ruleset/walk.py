@@ -192,7 +192,7 @@ class _Walk:
     def go(self) -> Awaitable[None] | None:
         """Run plain actions now, and give what is left from the first that has to be awaited."""
         if self._over():
-            self._late("another addon")
+            self._late(self._trace.answered_by or "another addon")
             return None
         while self._queue:
             active = self._queue.pop()
@@ -289,7 +289,8 @@ class _Walk:
 
     def _late(self, name: str) -> None:
         for active in reversed(self._queue):
-            self._trace.add(active.rule.name, self.hook, LATE, f"{name} had answered")
+            if active.rule.name != name:
+                self._trace.add(active.rule.name, self.hook, LATE, f"{name} had answered")
         self._queue.clear()
 
     def _over(self) -> bool:

@@ -404,6 +404,18 @@ async def test_what_answers_early_does_so_if_no_rule_before_it_has_anything_left
     assert await early(elsewhere, stop) == acted
 
 
+async def test_who_has_answered_early_is_named_later() -> None:
+    made = RuleBook()
+    made.define("stop", Stop)
+    made.define("tag", Tag)
+    made.provide("test", made.read([{"name": "stop", "action": "stop"}, {"name": "tag", "action": "tag"}]))
+    flow = await run(made, get())
+    assert [str(step) for step in flow.trace or ()] == [
+        "requestheaders: stop matched",
+        "request: tag was not looked at: stop had answered",
+    ]
+
+
 async def test_otherwise_it_waits_its_turn_and_is_not_decided_before() -> None:
     stop = {"name": "stop", "action": "stop", "times": 1}
     assert await early({"action": "tag"}, stop) == []
