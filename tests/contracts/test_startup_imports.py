@@ -19,6 +19,7 @@ LATER = {
     "hyperframe": "h2",
     "jinja2": "the first template of a mock",
     "json": "scripts",
+    "jsonpatch": "the first rule with such a patch",
     "multiprocessing": "nobody",
     "peewee": "the storage addon",
     "proxyfw.cli.workers": "--workers",
