@@ -419,6 +419,7 @@ def flow_paused(pause: Pause) -> None:
     """A flow is held after a hook in which ``flow.intercept()`` was called. May be async.
 
     ``pause.flow`` can be changed and answered as in that hook, until ``flow.resume()`` or ``flow.kill()``.
+    ``pause.by`` says who holds it, ``pause.timeout`` for how many seconds at most.
     """
 
 

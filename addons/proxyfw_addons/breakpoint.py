@@ -98,7 +98,7 @@ def _rule(text: str, number: int) -> Rule:
     except (ValueError, OptionsError) as problem:
         reason = str(problem)
         raise OptionsError(f"{place}: {text!r}: {reason}; write {_FORM}, as '/~m POST/both/10s'") from None
-    return Rule(place, match, (action,), place=place)
+    return Rule(text, match, (action,), place=place)
 
 
 def _parsed(text: str) -> tuple[Match, Breakpoint]:

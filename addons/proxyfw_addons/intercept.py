@@ -94,9 +94,9 @@ class Intercept:
         action = pause.then or ctx.options.intercept_timeout_action
         pause.ended = "timeout"
         logger.warning(
-            "flow %s was held after %s for %g s: %s%s",
-            pause.flow.id, pause.hook, seconds, "killed" if action == "kill" else "resumed",
-            _by(pause) or " (intercept_timeout)",
+            "flow %s was held after %s for %g s%s: %s",
+            pause.flow.id, pause.hook, seconds, _by(pause) or " (intercept_timeout)",
+            "killed" if action == "kill" else "resumed",
         )  # fmt: skip
         if action == "kill" and pause.flow.killable:
             pause.flow.kill()

@@ -161,7 +161,7 @@ async def test_a_script_may_say_for_how_long_and_what_then(caplog: pytest.LogCap
         client.write(GET)
         assert await client.rest() == b""
         assert (await pauses.ended.get()).by == "a script"
-    assert "for 0.001 s: killed by a script" in caplog.text
+    assert "for 0.001 s by a script: killed" in caplog.text
 
 
 async def test_a_client_that_leaves_takes_its_entry_along() -> None:

@@ -223,6 +223,7 @@ async def test_bodies(config: dict[str, Any], body: str, expected: str) -> None:
         ("0.4111111111111111", "0.4111111111111111"),
         ("41111111111111111111111", "41111111111111111111111"),
         ("/a?password=x&b=1", "/a?password=[redacted]&b=1"),
+        ("<a:Password x='1'>x y</a:Password><b>c</b>", "<a:Password x='1'>[redacted]</a:Password><b>c</b>"),
         (
             "https://user:pw@x.test/ http://x.test:8080/@",
             "https://user:[redacted]@x.test/ http://x.test:8080/@",
@@ -246,6 +247,13 @@ async def test_forms() -> None:
     assert list(multipart.request.multipart_form.items()) == [
         (b"user", b"a"), (b"password", b"[redacted]"), (b"photo", b"\xff\x00"),
     ]  # fmt: skip
+
+
+async def test_json_that_is_called_a_form() -> None:
+    """As curl does."""
+    async with proxy(redact=True) as w:
+        copy = kept(w, exchange('{"password": "hunter2"}', "application/x-www-form-urlencoded"))
+    assert copy.request.text == '{"password": "[redacted]"}'
 
 
 async def test_a_form_that_was_cut_is_not_kept() -> None:

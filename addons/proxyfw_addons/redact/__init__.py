@@ -29,7 +29,7 @@ class Redact(Action):
     headers: Annotated[list[Pattern], "Names of header fields whose values are secret."] = field(
         default_factory=list
     )
-    query: Annotated[list[Pattern], "Names of parameters, of the query and of forms."] = field(
+    query: Annotated[list[Pattern], "Names of parameters, of fields of forms, and of XML elements."] = field(
         default_factory=list
     )
     json: Annotated[

@@ -13,7 +13,6 @@ from .kinds import Mark
 from .recipe import Recipe
 
 _NO_TEXT = ("image/", "audio/", "video/", "font/")
-_FORM = "application/x-www-form-urlencoded"
 _MULTIPART = "multipart/form-data"
 
 
@@ -85,7 +84,7 @@ def _body(message: Message, recipe: Recipe, mark: Mark) -> None:
         _parts(message, recipe, mark)
         return
     text = message.get_text(strict=False) or ""
-    new = recipe.text(text, mark) if kind.startswith(_FORM) else recipe.document(text, mark)
+    new = recipe.document(text, mark)  # whatever it is said to be: curl calls all that it sends a form
     if new != text and content is not None:
         _set_text(message, new)
 

@@ -32,6 +32,7 @@ _GUARD = re.compile(r"[\ufeff\s]*(?:\)\]\}'?,?\s*|while\s*\(1\);\s*|for\s*\(;;\)
 """What stands before JSON so that no page can load it as a script."""
 _EVENT = re.compile(r"^(data:[ \t]*)([{\[].*)$", re.MULTILINE)
 _PARAMETER = re.compile(r"([?&;#]|\A)([\w.\[\]%~+-]+)=([^&\s\"'<>#;]+)")
+_ELEMENT = re.compile(r"(<(?:[\w.-]+:)?([\w.-]+)(?:\s[^<>]*)?>)([^<>]+)(?=</)")
 _FIELD = re.compile(r"^([ \t<>]*)([\w-]+)(:[ \t]*)(\S.*?)(\r?)$", re.MULTILINE)
 _SCHEME = re.compile(
     r"((?:basic|bearer|digest|dpop|hawk|hoba|mutual|negotiate|ntlm|scram-[\w-]+|token|vapid|apikey|aws4-[\w-]+)\s+)"
@@ -111,6 +112,8 @@ class Recipe:
         """*text*, a URL or anything, without what looks like a secret, and without secret parameters."""
         if self.query and "=" in text:
             text = _PARAMETER.sub(lambda found: self._parameter(found, mark), text)
+        if self.query and "</" in text:
+            text = _ELEMENT.sub(lambda found: self._element(found, mark), text)
         if self._tokens:
             text = without_tokens(text, mark)
         if self._cards:
@@ -127,6 +130,9 @@ class Recipe:
         if unquote_plus(name) not in self.query:
             return found[0]
         return f"{before}{name}={mark(unquote_plus(value))}"
+
+    def _element(self, found: re.Match[str], mark: Mark) -> str:
+        return f"{found[1]}{mark(found[3])}" if found[2] in self.query else found[0]
 
     def header(self, name: str, value: str, mark: Mark) -> str:
         """The value of a header field without secrets: kept are names of cookies, and schemes."""
