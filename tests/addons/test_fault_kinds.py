@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,9 @@ from ruamel.yaml import YAML
 
 from proxyfw import ctx
 from proxyfw.exceptions import OptionsError
-from proxyfw.http import HTTPFlow
+from proxyfw.http import HTTPFlow, Response
 from proxyfw.proxy import Proxy
-from proxyfw.rules import dry_run, lint
+from proxyfw.rules import Action, Hit, Match, Rule, dry_run, lint
 from proxyfw.testing import End, Recorder, World, http_flow, in_virtual_time, world
 from proxyfw_addons.faults import Faults
 from proxyfw_addons.rules import RuleFiles
@@ -25,6 +26,14 @@ GET = b"GET http://example.com/a HTTP/1.1\r\nHost: example.com\r\n\r\n"
 BODY = bytes(range(100))
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n" + BODY
 Data = dict[str, Any]
+
+
+@dataclass
+class Say(Action):
+    """Answer."""
+
+    def request(self, flow: HTTPFlow, hit: Hit) -> None:
+        flow.response = Response.make(200, BODY)
 
 
 def faulty(*rules: Data, addons: tuple[object, ...] = (), **options: Any) -> Any:
@@ -236,6 +245,20 @@ async def test_faults_and_slow_networks_go_together() -> None:
         await client.head()
         assert await seconds_of(client.exactly(50)) == pytest.approx(1 + 1, rel=0.03)
         assert await seconds_of(client.exactly(50)) == pytest.approx(1 + 1, rel=0.03)
+
+
+@pytest.mark.parametrize(("kind", "seen"), [("reset", b""), ("close", BODY[:50])])
+def test_answers_of_other_rules_are_broken_like_any(kind: str, seen: bytes) -> None:
+    @in_virtual_time
+    async def run() -> None:
+        async with faulty(fault(kind)) as w:
+            w.proxy.addons.rules.add(Rule("say", Match(), (Say(),)))
+            client = w.client()
+            client.write(GET)
+            assert split(await client.rest())[1] == seen
+            assert w.network.dialled == []
+
+    run()
 
 
 @in_virtual_time

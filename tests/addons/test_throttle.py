@@ -284,8 +284,15 @@ def test_the_presets_are_listed_with_their_numbers_and_exactly_one_is_active() -
         assert numbers == NUMBERS
         assert [each["id"] for each in presets] == [f"preset-{number}" for number in range(11)]
         assert [each["name"] for each in presets if each["active"]] == [wanted]
-    proxy.options.update(throttle=None)
-    assert [each["name"] for each in listed(proxy) if each["active"]] == ["No Throttling"]
+    for spec, name in (
+        (None, "No Throttling"),
+        ("Slow 3G loss=5%", "Slow 3G loss=5%"),
+        ("up=1KiB", "up=1KiB"),
+    ):
+        proxy.options.update(throttle=spec)
+        (active,) = [each for each in listed(proxy) if each["active"]]
+        assert active["name"] == name
+    assert active["up"] == 1024
 
 
 def test_docs_list_the_same_numbers() -> None:

@@ -6,7 +6,7 @@ Bytes are paced one by one, as a link does it, and what is lost ends in a broken
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from proxyfw import ctx
 from proxyfw.addonmanager import Loader
@@ -88,19 +88,28 @@ class Throttling:
     @command("throttle.presets")
     def presets(self) -> Sequence[Any]:
         """All networks there are by name: bytes a second, milliseconds, per cent; 0 is no limit."""
+        networks = dict(_profiles())
         active = _active(self._rules())
+        if active.network != networks.get(active.name):
+            active = active._replace(name=ctx.options.throttle)
+            networks[active.name] = active.network
         return [
-            {"id": f"preset-{number}", "name": name, "active": name == active, **_numbers(profile)}
-            for number, (name, profile) in enumerate(_profiles())
+            {"id": f"preset-{number}", "name": name, "active": name == active.name, **_numbers(network)}
+            for number, (name, network) in enumerate(networks.items())
         ]
 
 
-def _active(rules: Sequence[Rule]) -> str | None:
-    """Which profile the rule for all traffic stems from, if from any."""
+class _Active(NamedTuple):
+    name: str
+    network: Profile
+
+
+def _active(rules: Sequence[Rule]) -> _Active:
+    """What is in force for all traffic, and the profile it stems from."""
     action = rules[0].actions[0] if rules else None
     if isinstance(action, Throttle):
-        return action.name if action.profile else None
-    return "No Throttling"
+        return _Active(action.name, action.network)
+    return _Active("No Throttling", PRESETS["No Throttling"])
 
 
 def _profiles() -> Profiles:

@@ -63,33 +63,34 @@ class Throttle(Action):
 
     def acts_in(self) -> list[str]:
         """No hooks for messages unless some are lost, none for tunnels if they are left alone."""
-        losing = _LOSING if self._network.loss or self._network.offline else []
+        losing = _LOSING if self.network.loss or self.network.offline else []
         return [*_HOOKS, *losing, *(_TUNNELS if self.tunnels else [])]
 
     @property
-    def _network(self) -> Profile:
+    def network(self) -> Profile:
+        """What it comes to."""
         return self.link.profile
 
     # HTTP
 
     def requestheaders(self, flow: HTTPFlow, hit: Hit) -> None:
         """Put the flow on the link, as soon as may be."""
-        self._carry(flow, hit, flow.request.pretty_host)
+        self._carry(flow, hit)
 
     def request(self, flow: HTTPFlow, hit: Hit) -> None:
         """The same, where the match asks about the body."""
-        self._carry(flow, hit, flow.request.pretty_host)
+        self._carry(flow, hit)
 
     def responseheaders(self, flow: HTTPFlow, hit: Hit) -> None:
         """The same, where the match asks about the response, or another rule has answered."""
-        self._carry(flow, hit, flow.request.pretty_host)
+        self._carry(flow, hit)
 
-    def _carry(self, flow: HTTPFlow, hit: Hit, host: str) -> None:
+    def _carry(self, flow: HTTPFlow, hit: Hit) -> None:
         if flow.line is not None:  # the first rule counts; or it is ours already
             return
         if hit.dry or not self._loses(flow, hit):
-            hit.note(f"{self.profile or 'throttled'}: {self._network}")
-            flow.line = self._line(hit, flow.client_conn, host)
+            hit.note(f"{self.profile or 'throttled'}: {self.network}")
+            flow.line = self._line(hit, flow.client_conn, flow.request.pretty_host)
 
     def websocket_message(self, flow: HTTPFlow, hit: Hit) -> None:
         """Break the connection off if the message is lost."""
@@ -99,27 +100,27 @@ class Throttle(Action):
         """Whether the network loses it, which is its end then."""
         if not self._lost(hit):
             return False
-        hit.note("offline" if self._network.offline else "lost")
+        hit.note("offline" if self.network.offline else "lost")
         flow.kill()
         return True
 
     def _lost(self, hit: Hit) -> bool:
-        loss = self._network.loss
-        return self._network.offline or (bool(loss) and hit.random.random() < loss)
+        loss = self.network.loss
+        return self.network.offline or (bool(loss) and hit.random.random() < loss)
 
     # Raw streams, and tunnels nobody looks into
 
     def tcp_start(self, flow: TCPFlow, hit: Hit) -> None:
         """Put a raw stream on the link."""
-        if self._network.offline:
+        if self.network.offline:
             self._loses(flow, hit)
         elif flow.line is None:
-            hit.note(f"{self.profile or 'throttled'}: {self._network}")
-            flow.line = self._line(hit, flow.client_conn, _host(flow), self._network.loss)
+            hit.note(f"{self.profile or 'throttled'}: {self.network}")
+            flow.line = self._line(hit, flow.client_conn, _host(flow), self.network.loss)
 
     def http_connect(self, flow: HTTPFlow, hit: Hit) -> None:
         """Put a tunnel on the link, if it comes to nobody looking into it."""
-        if self._network.offline:
+        if self.network.offline:
             self._loses(flow, hit)
         else:
             self._tunnel(flow.client_conn, hit, flow.request.host)
@@ -130,14 +131,14 @@ class Throttle(Action):
 
     def server_connect(self, data: ServerConnectionHookData, hit: Hit) -> None:
         """The same, where the client did not ask for a tunnel, as in mode socks5."""
-        if self._network.offline:
+        if self.network.offline:
             data.server.error = data.server.error or f"offline ({hit.rule.name})"
         elif data.client.proxy_mode.type_name not in _ASKED_FOR:
             self._tunnel(data.client, hit, data.server.address[0] if data.server.address else "")
 
     def _tunnel(self, client: Client, hit: Hit, host: str) -> None:
         if client.line is None and not hit.dry:
-            client.line = self._line(hit, client, host, self._network.loss)
+            client.line = self._line(hit, client, host, self.network.loss)
 
     # Datagrams
 
@@ -155,8 +156,8 @@ class Throttle(Action):
     async def dns_request(self, flow: DNSFlow, hit: Hit) -> None:
         """Let a query take its time, or get no answer."""
         if hit.dry:
-            hit.note(f"{self.profile or 'throttled'}: {self._network}")
-        elif self._network.offline:
+            hit.note(f"{self.profile or 'throttled'}: {self.network}")
+        elif self.network.offline:
             flow.response = flow.request.fail(ResponseCode.SERVFAIL)
         elif not self._loses(flow, hit):
             line = self._line(hit, flow.client_conn, "")
@@ -172,11 +173,11 @@ class Throttle(Action):
         if self.per == "rule":
             return self.link
         if self.per == "flow":
-            return Link(self._network)
+            return Link(self.network)
         key = host.lower() if self.per == "host" else client.peername and client.peername[0]
         link = self._links.get(key)
         if link is None:
-            self._links[key] = link = Link(self._network)
+            self._links[key] = link = Link(self.network)
         return link
 
 
