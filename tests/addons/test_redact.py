@@ -190,6 +190,9 @@ async def test_rules_may_match_what_is_known_only_at_the_end() -> None:
         ({"json": "$.a[0]"}, ')]}\'\n[{\n  "a": [1', ")]}'\n[redacted]"),
         ({"json": "$.a[0]"}, '{\n  "a": [\n 1', "[redacted]"),
         ({"json": "$.a[0]"}, '{"a":[1]}\n{"a":[2', '{"a":["[redacted]"]}\n[redacted]'),
+        ({"json": "a"}, '{"b": 1, "a": {"c": 2, "d"', '{"b": 1, "a": "[redacted]"'),
+        ({"json": "a"}, "[" * 5000 + '{"a": "x"', "[" * 5000 + '{"a": "[redacted]"'),
+        ({"json": "a"}, 'var x = {"a": {"b": 1}}', 'var x = {"a": {"b": 1}}'),
         ({"json": "a"}, 'f({"a": 1})', 'f({"a": "[redacted]"})'),
         ({"json": "a"}, '{"a":1}\n{"a":2}\n', '{"a":"[redacted]"}\n{"a":"[redacted]"}\n'),
         ({"cards": True}, '{"n": 4111111111111111}', '{"n": "[redacted]"}'),
@@ -239,14 +242,24 @@ async def test_what_looks_like_a_secret(text: str, expected: str) -> None:
 
 async def test_forms() -> None:
     async with proxy(redact=True) as w:
-        form = kept(w, exchange("user=a&password=hunter2&x=1", "application/x-www-form-urlencoded"))
+        text = "user=a&password=it's my; #1&user%5Bsecret%5D=hunter2&x=1"
+        form = kept(w, exchange(text, "application/x-www-form-urlencoded"))
         parts = exchange(b"", "multipart/form-data; boundary=b")
         parts.request.multipart_form = {b"user": b"a", b"password": b"hunter2", b"photo": b"\xff\x00"}
         multipart = kept(w, parts)
-    assert form.request.text == "user=a&password=[redacted]&x=1"
+    assert form.request.text == "user=a&password=[redacted]&user%5Bsecret%5D=[redacted]&x=1"
     assert list(multipart.request.multipart_form.items()) == [
         (b"user", b"a"), (b"password", b"[redacted]"), (b"photo", b"\xff\x00"),
     ]  # fmt: skip
+
+
+async def test_whatever_a_value_in_a_path_has_in_it() -> None:
+    flow = exchange()
+    flow.request.path = "/a;b=1?x=1;token=it's;me&user.password=p%20q&token=#"
+    async with proxy(redact=True) as w:
+        assert kept(w, flow).request.path == (
+            "/a;b=1?x=1;token=[redacted]&user.password=[redacted]&token=[redacted]"
+        )
 
 
 async def test_json_that_is_called_a_form() -> None:

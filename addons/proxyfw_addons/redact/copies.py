@@ -13,6 +13,7 @@ from .kinds import Mark
 from .recipe import Recipe
 
 _NO_TEXT = ("image/", "audio/", "video/", "font/")
+_FORM = "application/x-www-form-urlencoded"
 _MULTIPART = "multipart/form-data"
 
 
@@ -46,7 +47,7 @@ def _original(copy: HTTPFlow, recipe: Recipe, mark: Mark) -> None:
 
 
 def _request_line(request: Request, recipe: Recipe, mark: Mark) -> None:
-    path = recipe.text(request.path, mark)
+    path = recipe.pairs(request.path, mark)
     if path != request.path:
         request.path = path
     if "@" in request.authority:  # user and password
@@ -84,7 +85,8 @@ def _body(message: Message, recipe: Recipe, mark: Mark) -> None:
         _parts(message, recipe, mark)
         return
     text = message.get_text(strict=False) or ""
-    new = recipe.document(text, mark)  # whatever it is said to be: curl calls all that it sends a form
+    is_form = kind.startswith(_FORM) and not text.startswith(("{", "["))  # curl calls all that it sends one
+    new = recipe.pairs(text, mark) if is_form else recipe.document(text, mark)
     if new != text and content is not None:
         _set_text(message, new)
 
@@ -110,7 +112,7 @@ def _parts(request: Request, recipe: Recipe, mark: Mark) -> None:
 
 
 def _field(name: bytes, text: str, recipe: Recipe, mark: Mark) -> str:
-    if name.decode("utf-8", "replace") in recipe.query:
+    if recipe.names(name.decode("utf-8", "replace")):
         return mark(text)
     return recipe.document(text, mark)
 

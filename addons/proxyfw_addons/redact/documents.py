@@ -19,7 +19,8 @@ class Documents:
         self._paths = [path for path in paths if not path.is_name]
         self._cards = cards
         names = [re.escape(path.last) for path in paths if path.last]
-        self._in_text = _pairs(names) if names else None
+        self._in_text = _pairs(names, _SCALAR) if names else None
+        self._in_broken = _pairs(names, rf"[{{\[].*|{_SCALAR}") if names else None
         self._nameless = len(names) < len(paths)
 
     def __call__(self, text: str, mark: Mark, clean: Callable[[str], str]) -> str | None:
@@ -29,25 +30,28 @@ class Documents:
         """
         import json  # takes a while, and most proxies redact nothing
 
+        changes = _Changes(mark, self._anywhere, clean, self._cards)
         try:
-            document = json.loads(text, parse_float=_number)
+            document = changes.made(json.loads(text, parse_float=_number))
+            for path in self._paths:
+                document = changes.at(document, path.steps)
         except (ValueError, RecursionError):
             return None
-        changes = _Changes(mark, self._anywhere, clean, self._cards)
-        document = changes.made(document)
-        for path in self._paths:
-            document = changes.at(document, path.steps)
         if not changes.any:
             return text
         indent = 2 if "\n" in text.strip() else None
         separators = ("," if indent or ", " not in text else ", ", ": " if '": ' in text else ":")
         return json.dumps(document, ensure_ascii=False, indent=indent, separators=separators)
 
-    def in_text(self, text: str, mark: Mark) -> str:
-        """*text* that has ``"name": value`` in it, such as a broken or cut document, without such values."""
-        if self._in_text is None:
+    def in_text(self, text: str, mark: Mark, broken: bool = False) -> str:
+        """*text* that has ``"name": value`` in it, a script for one, without such values.
+
+        A *broken* or cut document is given up where a container is to be taken out.
+        """
+        pairs = self._in_broken if broken else self._in_text
+        if pairs is None:
             return text
-        return self._in_text.sub(lambda found: f'{found[1]}"{mark(found[2].strip(chr(34)))}"', text)
+        return pairs.sub(lambda found: f'{found[1]}"{mark(found[2].strip(chr(34)))}"', text)
 
     @property
     def only_by_name(self) -> bool:
@@ -55,8 +59,10 @@ class Documents:
         return not self._nameless
 
 
-def _pairs(names: Iterable[str]) -> re.Pattern[str]:
-    value = r'"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[^\s,"}\]]+'
+_SCALAR = r'"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[^\s,"{}\[\]]+'
+
+
+def _pairs(names: Iterable[str], value: str) -> re.Pattern[str]:
     return re.compile(rf'("(?:{"|".join(names)})"\s*:\s*)({value})', re.IGNORECASE | re.DOTALL)
 
 

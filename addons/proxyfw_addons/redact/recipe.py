@@ -32,6 +32,7 @@ _GUARD = re.compile(r"[\ufeff\s]*(?:\)\]\}'?,?\s*|while\s*\(1\);\s*|for\s*\(;;\)
 """What stands before JSON so that no page can load it as a script."""
 _EVENT = re.compile(r"^(data:[ \t]*)([{\[].*)$", re.MULTILINE)
 _PARAMETER = re.compile(r"([?&;#]|\A)([\w.\[\]%~+-]+)=([^&\s\"'<>#;]+)")
+_PAIR = re.compile(r"([?&;]|\A)([^?&;=]+)=((?:(?!;[\w.\[\]%~+-]+=)[^&])+)")
 _ELEMENT = re.compile(r"(<(?:[\w.-]+:)?([\w.-]+)(?:\s[^<>]*)?>)([^<>]+)(?=</)")
 _FIELD = re.compile(r"^([ \t<>]*)([\w-]+)(:[ \t]*)(\S.*?)(\r?)$", re.MULTILINE)
 _SCHEME = re.compile(
@@ -106,10 +107,10 @@ class Recipe:
         """*text* that is JSON, but broken or cut, so that nobody knows where paths lead."""
         if not self._documents.only_by_name:
             return mark(text)
-        return self.text(self._documents.in_text(text, mark), mark)
+        return self.text(self._documents.in_text(text, mark, broken=True), mark)
 
     def text(self, text: str, mark: Mark) -> str:
-        """*text*, a URL or anything, without what looks like a secret, and without secret parameters."""
+        """*text* that may have URLs in it, without what looks like a secret and without secret parameters."""
         if self.query and "=" in text:
             text = _PARAMETER.sub(lambda found: self._parameter(found, mark), text)
         if self.query and "</" in text:
@@ -125,14 +126,22 @@ class Recipe:
             text = secret.taken_out(text, mark)
         return text
 
+    def pairs(self, text: str, mark: Mark) -> str:
+        """*text* that is nothing but a path or a form: its values may have anything in them."""
+        if self.query and "=" in text:
+            text = _PAIR.sub(lambda found: self._parameter(found, mark), text)
+        return self.text(text, mark)
+
+    def names(self, name: str) -> bool:
+        """Whether a parameter or field called *name*, as ``user[password]``, is secret."""
+        return name in self.query or re.split(r"[\[.]", name.rstrip("]"))[-1] in self.query
+
     def _parameter(self, found: re.Match[str], mark: Mark) -> str:
         before, name, value = found.groups()
-        if unquote_plus(name) not in self.query:
-            return found[0]
-        return f"{before}{name}={mark(unquote_plus(value))}"
+        return f"{before}{name}={mark(unquote_plus(value))}" if self.names(unquote_plus(name)) else found[0]
 
     def _element(self, found: re.Match[str], mark: Mark) -> str:
-        return f"{found[1]}{mark(found[3])}" if found[2] in self.query else found[0]
+        return f"{found[1]}{mark(found[3])}" if self.names(found[2]) else found[0]
 
     def header(self, name: str, value: str, mark: Mark) -> str:
         """The value of a header field without secrets: kept are names of cookies, and schemes."""

@@ -17,6 +17,11 @@ _TOKENS = re.compile(
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
     re.DOTALL | re.ASCII,
 )
+_STARTS = (
+    "eyJ", "AKIA", "ASIA", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_", "glpat-", "xox", "k_live_",
+    "k_test_", "sk-", "AIza", "-----BEGIN ",
+)  # fmt: skip
+"""What a text has in it that has one of the tokens: it is looked for much faster than those."""
 _CARD = re.compile(r"(?<![\d.])\d(?:[ -]?\d){12,18}(?![\d.]\d|\d)", re.ASCII)
 _LOGIN = re.compile(r"(://[^\s/:@?#]*:)([^\s/@?#]+)@")
 _MORE_THAN_A_WORD = re.compile(r"[^A-Za-z]")
@@ -27,6 +32,8 @@ def without_tokens(text: str, mark: Mark) -> str:
     if "@" in text:
         text = _LOGIN.sub(lambda found: f"{found[1]}{mark(found[2])}@", text)
     text = _CREDENTIALS.sub(lambda found: _credentials(found, mark), text)
+    if not any(start in text for start in _STARTS):
+        return text
     return _TOKENS.sub(lambda found: mark(found[0]), text)
 
 
