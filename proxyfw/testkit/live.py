@@ -136,7 +136,11 @@ class LiveProxy:
         ``json=``, ``json_contains=``, ``body=``, ``filter="~m POST"``. All that is given must hold. Raises
         ValueError for what cannot be read. *optional*: strict mode does not mind if it is not used.
         """
-        return self._routes.add(Matching(method, url, match), handler, optional)
+        __tracebackhide__ = True
+        try:
+            return self._routes.add(Matching(method, url, match), handler, optional)
+        except ValueError as problem:
+            raise problem.with_traceback(None) from None  # the line of the test is what matters
 
     def add_addon(self, addon: object) -> None:
         """Load an addon for the rest of the test. It sees requests before the routes do."""

@@ -241,12 +241,16 @@ def test_mistakes_are_said_in_one_line(project: pytest.Pytester) -> None:
         @pytest.mark.proxyfw(stirct=True)
         def test_name(proxy):
             pass
+
+        def test_route(route):
+            route("GET", "/x", colour="red")
         """
     )
     result = run(project)
-    result.assert_outcomes(errors=2)
-    result.stdout.fnmatch_lines(["proxyfw: *body_size_limit*lots*", "proxyfw: *stirct*"])
-    result.stdout.no_fnmatch_line("*testkit/plugin.py*")
+    result.assert_outcomes(errors=2, failed=1)
+    for said in ("proxyfw: *body_size_limit*lots*", "proxyfw: *stirct*", "*colour: there is no 'colour' here*"):
+        result.stdout.fnmatch_lines([said])
+    result.stdout.no_fnmatch_line("*testkit/*")
 
 
 def test_a_handler_that_never_ends_holds_nobody_up(project: pytest.Pytester) -> None:
