@@ -248,7 +248,7 @@ def test_mistakes_are_said_in_one_line(project: pytest.Pytester) -> None:
     )
     result = run(project)
     result.assert_outcomes(errors=2, failed=1)
-    for said in ("proxyfw: *body_size_limit*lots*", "proxyfw: *stirct*", "*colour: there is no 'colour' here*"):
+    for said in ("proxyfw: *body_size_limit*lots*", "proxyfw: *stirct*", "*colour: there is no 'colour'*"):
         result.stdout.fnmatch_lines([said])
     result.stdout.no_fnmatch_line("*testkit/*")
 
