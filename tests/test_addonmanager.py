@@ -1040,7 +1040,7 @@ async def test_trigger_works_from_plain_code(addons: AddonManager, flow: HTTPFlo
 
 def offers(monkeypatch: pytest.MonkeyPatch, **values: str) -> None:
     found = [EntryPoint(name, value, loading.ENTRY_POINTS) for name, value in values.items()]
-    monkeypatch.setattr(loading, "_entries", lambda: found)
+    monkeypatch.setattr(loading, "offered", lambda group: found)
 
 
 class Made(Note):

@@ -76,13 +76,13 @@ class Loader:
 
 def installed() -> dict[str, EntryPoint]:
     """The addons that installed packages offer, by name, sorted."""
-    return {entry.name: entry for entry in sorted(_entries(), key=lambda entry: entry.name)}
+    return {entry.name: entry for entry in sorted(offered(ENTRY_POINTS), key=lambda entry: entry.name)}
 
 
 @cache
-def _entries() -> tuple[EntryPoint, ...]:
-    """They are read from files of every package there is, so once is enough."""
-    return tuple(entry_points(group=ENTRY_POINTS))
+def offered(group: str) -> tuple[EntryPoint, ...]:
+    """What installed packages offer in a *group* of entry points; it is in files, so they are read once."""
+    return tuple(entry_points(group=group))
 
 
 def load_installed(name: str) -> object:

@@ -10,6 +10,7 @@ import click
 
 from proxyfw.exceptions import AddonError, OptionsError, ProxyfwError
 
+from . import plugged
 from .settings import Settings, check_filter
 
 FAILED, WRONG_USAGE = 1, 2
@@ -69,6 +70,14 @@ class Program(click.Group):
         ctx.params["filter"] = " ".join(words)
         ctx.args = []
         return []
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Our own, and those of installed packages."""
+        return sorted({*super().list_commands(ctx), *plugged.names()})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Our own, before those of installed packages."""
+        return super().get_command(ctx, cmd_name) or plugged.command(cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """What the help shows behind the flags: those of the addons that would be loaded; the commands."""

@@ -65,6 +65,12 @@ class Settings:
         options.update_defer(**dict(self._given()))
         return options
 
+    def option(self, name: str) -> Any:
+        """The value that the option *name* would have in a run. Raises ProxyfwError, UsageError."""
+        from .loaded import options_of
+
+        return getattr(options_of(self), name)
+
     def _confdir(self, variables: Mapping[str, Given]) -> str:
         """Where the file is that options come from: what they themselves cannot say."""
         if self.confdir is not None:

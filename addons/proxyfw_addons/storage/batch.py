@@ -6,7 +6,7 @@ import json
 import time
 import zlib
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from . import sessions
 from .database import insertion, many, transaction
@@ -53,11 +53,11 @@ class Batches:
         self._messages = insertion(made.messages, ("flow", *MESSAGE))
         self._bodies = insertion(made.bodies, ("hash", "size", "coding", "data"), ending)
 
-    def write(self, items: Sequence[Item]) -> int:
-        """Write *items*, in their order, to the session that is active; return how many flows were new.
+    def write(self, items: Sequence[Item], session: Any | None = None) -> int:
+        """Write *items* to *session*, by default the active one; return how many flows were new.
 
-        If that is not recording, only what concerns flows that are there already. Raises what the database
-        raises; then nothing has been written.
+        If that is not recording, only what concerns flows that are there already is written. Raises what the
+        database raises; then nothing has been written.
         """
         records = [item for item in items if isinstance(item, Record)]
         bodies = {key: content for record in records for key, content in record.bodies}
@@ -65,13 +65,12 @@ class Batches:
         opened = dict(self._open)
         try:
             with transaction(self._database):
-                return self._write(items, records, packed)
+                return self._write(items, records, packed, session or sessions.active(self._tables))
         except BaseException:
             self._open = opened
             raise
 
-    def _write(self, items: Sequence[Item], records: list[Record], bodies: list[Row]) -> int:
-        session = sessions.active(self._tables)
+    def _write(self, items: Sequence[Item], records: list[Record], bodies: list[Row], session: Any) -> int:
         again = [record for record in records if record.uid in self._open]
         new = [record for record in records if record.uid not in self._open] if session.recording else []
         if new or again:

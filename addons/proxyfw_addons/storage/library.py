@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -9,11 +10,11 @@ from proxyfw.flow import Flow
 from proxyfw.flowfilter import Filter
 
 from . import sessions
-from .batch import unpacked
+from .batch import Annotation, Item, unpacked
 from .conditions import Condition, condition
 from .database import opened
 from .index import Index, has_phrase
-from .record import body_hashes, restored
+from .record import body_hashes, copied, restored
 from .tables import Tables
 from .text import searchable
 
@@ -28,7 +29,7 @@ class Library:
 
     def __init__(self, made: Tables) -> None:
         self.tables = made
-        self._index = Index(made)
+        self.index = Index(made)
 
     @classmethod
     def at(cls, place: str) -> Library:
@@ -96,6 +97,27 @@ class Library:
         candidates = list(like)
         return candidates[0] if len({row["uid"] for row in candidates}) == 1 else None
 
+    def records(self, session: Any) -> Iterator[list[Item]]:
+        """All of *session* as it is written to another database: each flow, with what is noted about it."""
+        for page in self._pages(self._found(session, None, (), False, None)):
+            rows = [row for row, _ in page]
+            numbers = [row["id"] for row in rows]
+            details = self._by_flow(self.tables.details, numbers)
+            messages = self._by_flow(self.tables.messages, numbers, self.tables.messages.number)
+            annotations = self._annotations(numbers)
+            whole = [{**row, **details[row["id"]][0]} for row in rows]
+            keys = {row["id"]: body_hashes(row) for row in whole}
+            bodies = self._bodies({key for found in keys.values() for key in found})
+            for row in whole:
+                mine = [(key, bodies[key]) for key in keys[row["id"]] if key in bodies]
+                spoken = messages.get(row["id"], [])
+                flow = restored(row, bodies, spoken)
+                made: list[Item] = [copied(row, mine, spoken, searchable(flow))]
+                if note := annotations.get(row["id"]):
+                    tags = json.loads(note["tags"])
+                    made.append(Annotation(row["uid"], note["note"], note["colour"], tags))
+                yield made
+
     def messages(self, row: Row) -> list[dict[str, Any]]:
         """The messages of a flow, server-sent events too, as they are stored."""
         messages = self.tables.messages
@@ -139,7 +161,7 @@ class Library:
         if session is not None:
             query = query.where(flows.session == session.id)
         if words:
-            query = query.where(self._index.condition(words, session.id if session is not None else None))
+            query = query.where(self.index.condition(words, session.id if session is not None else None))
         if stated is not None:
             query = query.where(stated.expression)
         return query.order_by(flows.id.desc() if newest else flows.id)

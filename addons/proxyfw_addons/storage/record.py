@@ -158,6 +158,25 @@ def restored(
     return flow
 
 
+def copied(
+    row: Mapping[str, Any],
+    bodies: list[tuple[bytes, bytes]],
+    messages: Sequence[Mapping[str, Any]],
+    text: str,
+) -> Record:
+    """The record that a *row* of flows joined with its details was made of."""
+    return Record(
+        row["uid"],
+        False,
+        tuple(row[name] for name in FLOW),
+        tuple(row[name] for name in DETAILS),
+        bodies,
+        [tuple(message[name] for name in MESSAGE) for message in messages],
+        text,
+        row["size"],
+    )
+
+
 def body_hashes(row: Mapping[str, Any]) -> list[bytes]:
     """The hashes of all that `restored` needs for *row*."""
     state = msgpack.unpackb(row["state"], raw=False, unicode_errors="surrogatepass", strict_map_key=False)

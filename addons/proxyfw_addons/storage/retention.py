@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -110,6 +110,16 @@ def sweep(made: Tables, hashes: set[bytes]) -> None:
             flows.select(flows.id).where(flows.request_body == bodies.hash)
         ) & ~orm.fn.EXISTS(flows.select(flows.id).where(flows.response_body == bodies.hash))
         bodies.delete().where((bodies.hash << some) & used).execute()
+
+
+def empty(made: Tables, session: Any) -> Iterator[int]:
+    """Delete the flows of *session* in steps; yields how many each has deleted."""
+    flows = made.flows
+    query = flows.select(flows.id).where(flows.session == session.id).order_by(flows.id).limit(STEP)
+    while doomed := [row.id for row in query.namedtuples()]:
+        with transaction(made.database):
+            remove(made, doomed)
+        yield len(doomed)
 
 
 def remove_session(made: Tables, index: Index, name: str) -> int:
