@@ -97,11 +97,12 @@ async def _reverse_raw(session: Session, lobby: Lobby, target: Target) -> None:
                 data = await consider(session.house, hello, session.client, server, names)
                 if data.ignore_connection:
                     server.tls = False
-                elif await session.intercept(lobby, server, _reached(session)):
+                    return await session.pass_through(lobby, server, data.record_tunnel, data.record_tunnel)
+                if await session.intercept(lobby, server, _reached(session)):
                     lobby = session.lobby()
                 else:
-                    return
-        await session.pass_through(lobby, server)
+                    return None
+        return await session.pass_through(lobby, server)
     finally:
         session.pool.abandon(session.client, server)
 

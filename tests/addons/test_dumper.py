@@ -225,6 +225,12 @@ def test_raw_tcp() -> None:
     assert rest_of(flow).startswith("TCP example.com:80 -> failed: connection reset, 2b sent")
 
 
+def test_what_only_passed_through_is_counted() -> None:
+    flow = tcp_flow(timestamp_created=START, bytes_from_client=2048, bytes_from_server=7)
+    flow.timestamp_end = START + 3
+    assert rest_of(flow) == "TCP example.com:80 -> passed through, 2k sent, 7b received, 3.00s"
+
+
 def test_udp() -> None:
     flow = UDPFlow(client_connection(), server_connection(("192.0.2.9", 53)))
     flow.messages.append(UDPMessage(True, b"1", START))

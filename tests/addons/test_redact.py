@@ -422,6 +422,27 @@ async def test_what_cannot_be_redacted_is_not_kept(caplog: pytest.LogCaptureFixt
     assert "is kept without content" in caplog.text
 
 
+async def test_an_addon_that_is_replaced_leaves_no_redactor() -> None:
+    async with world(addons=[Broken()]) as w:
+        (name,) = [name for name in w.proxy.addons.names() if name.startswith("broken")]
+        w.proxy.addons.replace(name, Broken())
+        w.proxy.addons.remove(name)
+        flow = exchange()
+        assert kept(w, flow) is flow
+
+
+async def test_the_script_of_the_page(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).parents[2] / "docs/howto/redact.md").read_text(encoding="utf-8")
+    script: dict[str, Any] = {}
+    exec(page.partition("```python\n")[2].partition("```")[0], script)
+    flow = exchange()
+    flow.request.path = "/?token=x"
+    async with proxy(redact=True) as w:
+        with ctx.use(w.proxy):
+            script["response"](flow)
+    assert capsys.readouterr().out == "http://example.com/?token=[redacted]\n"
+
+
 async def test_an_addon_that_cannot_be_loaded_leaves_no_redactor() -> None:
     class Half(Broken):
         def configure(self, updated: set[str]) -> None:

@@ -76,13 +76,27 @@ async def test_one_refusal_is_forgiven_when_the_client_trusts_us(field: Field) -
     assert not learner.refusals
 
 
+class Raw:
+    """Would see every message of a raw stream."""
+
+    def __init__(self) -> None:
+        self.seen: list[TCPFlow] = []
+
+    def tcp_start(self, flow: TCPFlow) -> None:
+        self.seen.append(flow)
+
+    def tcp_message(self, flow: TCPFlow) -> None:
+        self.seen.append(flow)
+
+
 @pytest.mark.parametrize("by", ["option", "rule"])
 async def test_a_host_that_passes_is_counted_and_not_recorded(field: Field, by: str) -> None:
     """Features 48: the origin's own certificate, a record with bytes and duration, and no bodies."""
     recorder = Recorder()
     rule = {"match": {"host": "*.example.test"}, "action": "ssl_passthrough"}
     options = {"ssl_passthrough": ["*.example.test"]} if by == "option" else {}
-    proxy = await field.proxy(SslPassthrough(), recorder, **options)
+    raw = Raw()
+    proxy = await field.proxy(SslPassthrough(), recorder, raw, **options)
     if by == "rule":
         proxy.addons.rules.add(rule)
     leaf = field.authority.issue(["www.example.test"])
@@ -98,7 +112,8 @@ async def test_a_host_that_passes_is_counted_and_not_recorded(field: Field, by: 
     assert tunnel.timestamp_end
     assert tunnel.timestamp_end >= tunnel.timestamp_start
     assert tunnel.server_conn.address == ("www.example.test", origin.port)
-    assert not {"request", "tcp_message", "tls_start_client"} & set(recorder.names)
+    assert not {"request", "tls_start_client"} & set(recorder.names)
+    assert raw.seen == []
 
 
 async def test_names_that_are_mapped_are_mapped_in_tunnels_too(field: Field) -> None:
@@ -126,8 +141,8 @@ async def test_tunnels_are_counted_on_a_slow_line_too(field: Field) -> None:
         def client_connected(self, client: Client) -> None:
             client.line = Line()
 
-    recorder = Recorder()
-    proxy = await field.proxy(SslPassthrough(), Slow(), recorder, ssl_passthrough=["/test$/"])
+    recorder, raw = Recorder(), Raw()
+    proxy = await field.proxy(SslPassthrough(), Slow(), recorder, raw, ssl_passthrough=["/test$/"])
     origin = await field.origin(context=field.server_context(None, "www.example.test"))
     passed = await field.secure(proxy, origin.port, "www.example.test", field.distrust())
     assert b"200 OK" in await passed.get()
@@ -135,4 +150,23 @@ async def test_tunnels_are_counted_on_a_slow_line_too(field: Field) -> None:
     tunnel = await tunnel_of(recorder)
     assert tunnel.messages == []
     assert tunnel.bytes_from_server > 500
-    assert "tcp_message" not in recorder.names
+    assert raw.seen == []
+
+
+async def test_what_passes_in_reverse_mode_is_counted(field: Field) -> None:
+    recorder, raw = Recorder(), Raw()
+    leaf = field.authority.issue(["www.example.test"])
+    origin = await field.origin(context=field.server_context(leaf))
+    options = {"mode": [f"reverse:tls://www.example.test:{origin.port}@0"]}
+    proxy = await field.proxy(
+        SslPassthrough(), recorder, raw, ssl_passthrough=["www.example.test"], **options
+    )
+    talk = await field.dial(proxy)
+    await talk.start_tls(field.distrust(), "www.example.test")
+    assert talk.ssl_object.getpeercert(binary_form=True) == leaf.cert.to_der()
+    assert b"200 OK" in await talk.get()
+    talk.close()
+    tunnel = await tunnel_of(recorder)
+    assert tunnel.messages == []
+    assert tunnel.bytes_from_server > 500
+    assert raw.seen == []
