@@ -55,6 +55,7 @@ def python(*args: str, cwd: Path, path: str = "") -> str:
 def test_the_package_passes_its_own_tests_and_is_offered(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """features 7: found by its entry point, and listed."""
     package = new(name, tmp_path, monkeypatch)
     site = tmp_path / "site"
     install(package, site)
