@@ -331,14 +331,23 @@ async def test_one_message_is_held_and_later_ones_stay_in_order() -> None:
         (event,) = arriving.receive(await server.until(bool))
         assert isinstance(event, Fragment)
         assert event.data == b"one"
-        pause.flow.websocket.messages[-1].text = "2"
-        pause.flow.resume()
+        w.proxy.commands.execute("flow.set @intercepted message 2")
+        w.proxy.commands.execute("flow.resume @intercepted")
         received: list[bytes | bytearray] = []
         while len(received) < 2:
             events = arriving.receive(await server.until(bool))
             received += [event.data for event in events if isinstance(event, Fragment)]
         assert received == [b"2", b"three"]
         assert pauses.begun.empty()
+
+
+async def test_only_a_websocket_has_a_message_to_edit() -> None:
+    pauses = Pauses()
+    async with proxy(pauses, stop()) as w:
+        w.client().write(GET)
+        await pauses.begun.get()
+        with pytest.raises(CommandError, match="has no WebSocket message"):
+            w.proxy.commands.execute("flow.set @intercepted message x")
 
 
 async def test_queries_are_held() -> None:

@@ -88,6 +88,12 @@ def _set_port(flow: HTTPFlow, value: str) -> None:
     flow.request.port = port
 
 
+def _set_message(flow: HTTPFlow, value: str) -> None:
+    if flow.websocket is None or not flow.websocket.messages:
+        raise ValueError(f"flow {flow.id} has no WebSocket message")
+    flow.websocket.messages[-1].content = value.encode("utf-8", "surrogateescape")
+
+
 ATTRIBUTES: dict[str, Callable[[HTTPFlow, str], None]] = {
     "method": _of_request("method"),
     "url": _of_request("url"),
@@ -101,5 +107,6 @@ ATTRIBUTES: dict[str, Callable[[HTTPFlow, str], None]] = {
     "reason": _of_response("reason"),
     "response_header": lambda flow, value: _set_header(_response(flow).headers, value),
     "response_body": _of_response("text"),
+    "message": _set_message,
 }
 """What can be set, and how."""
