@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import inspect
-import textwrap
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import joined, origin
+from .options import joined, origin, paragraph
 from .settings import Settings, nearest
 
 if TYPE_CHECKING:
@@ -62,8 +61,8 @@ def _entry(command: Command, whole: bool) -> Iterator[str]:
     words = " ".join(["", *map(str, command.parameters)])
     yield f"  {click.style(command.name, fg='green')}{words}"
     paragraphs = command.help.split("\n\n")
-    for paragraph in paragraphs if whole else paragraphs[:1]:
-        yield from textwrap.wrap(paragraph, 96, initial_indent=" " * 6, subsequent_indent=" " * 6)
+    for text in paragraphs if whole else paragraphs[:1]:
+        yield from paragraph(text)
 
 
 def _described(command: Command) -> dict[str, Any]:

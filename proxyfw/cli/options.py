@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import shutil
 import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -120,9 +121,14 @@ def _entry(options: Options, option: Option, flags: tuple[str, ...]) -> Iterator
     default = _shown(plain(option.check(option.default)))
     value = f", now {_public(option, options)}" if options.has_changed(option.name) else ""
     yield f"  {click.style(option.name, fg='green')}  {option.kind}, default {default}{value}"
-    for line in textwrap.wrap(option.about, 92):
-        yield f"      {line}"
+    yield from paragraph(option.about)
     yield f"      {', '.join((*flags, PREFIX + option.name.upper()))}"
+
+
+def paragraph(text: str) -> list[str]:
+    """The lines of an explanation, as wide as the terminal but for a margin, and never too wide to read."""
+    width = max(40, min(98, shutil.get_terminal_size((98, 24)).columns - 2))
+    return textwrap.wrap(text, width, initial_indent=" " * 6, subsequent_indent=" " * 6)
 
 
 def origin(proxy: Proxy, source: str | None) -> str:

@@ -81,3 +81,10 @@ def test_a_command_that_there_is_not() -> None:
     result = run("commands", "flow.resum")
     assert result.exit_code != 0
     assert "there is no command 'flow.resum'; did you mean 'flow.resume'?" in result.output
+
+
+def test_explanations_fit_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    for what, name in (("options", "mode"), ("commands", "replay.client")):
+        lines = run(what, name).output.splitlines()
+        assert max(len(line) for line in lines if line.startswith("      ") and " " in line.strip()) <= 60
