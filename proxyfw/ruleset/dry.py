@@ -25,6 +25,7 @@ async def dry_run(rules: Rules, flow: Flow) -> tuple[Trace, Flow]:
         if copy.response is not None and copy.error is None:
             for hook in ("responseheaders", "response"):
                 await _step(rules, hook, copy)
+    await _step(rules, "flow_end", copy)
     return copy.trace or Trace(rules), copy
 
 

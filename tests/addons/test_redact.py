@@ -19,7 +19,7 @@ from proxyfw.flow import Error, Flow
 from proxyfw.http import HTTPFlow, Request, Response
 from proxyfw.log import TerminalLog
 from proxyfw.redaction import redacted, redacted_text
-from proxyfw.rules import Trace
+from proxyfw.rules import Trace, dry_run
 from proxyfw.testing import http_flow, tcp_flow, websocket_flow, world
 
 CARD = "4111 1111 1111 1111"
@@ -471,6 +471,15 @@ async def test_what_cannot_be_is_refused(config: dict[str, Any], message: str) -
         async with proxy(rule(**config)):
             pass
     assert message in str(caught.value)
+
+
+async def test_a_dry_run_says_which_rules_redact() -> None:
+    async with proxy({**rule(), "match": {"host": "*.com"}}) as w:
+        trace, _ = await dry_run(w.proxy.addons.rules.current, exchange())
+    assert [str(step) for step in trace] == [
+        "flow_end: secret matched",
+        "note: secret matched (secrets are left out of what is kept)",
+    ]
 
 
 async def test_messages_cannot_be_matched() -> None:
