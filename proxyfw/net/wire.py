@@ -230,6 +230,8 @@ class SocketWire(Wire, asyncio.BufferedProtocol):
         self.transport.write(data)
 
     def write_eof(self) -> None:
+        if self.transport.is_closing():  # uvloop would make an orderly end of an abort
+            return
         try:
             self.transport.write_eof()
         except (OSError, RuntimeError):

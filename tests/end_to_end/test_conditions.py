@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import ssl
 
 import pytest
 from ends import PATIENCE, Conversation, Field
@@ -31,11 +32,16 @@ async def endless(talk: Conversation) -> None:
         await talk.send(bytes(100_000))
 
 
-def seen(proxy: Proxy, port: int, patience: float = PATIENCE) -> str:
+def seen(proxy: Proxy, port: int, patience: float = PATIENCE, tls: ssl.SSLContext | None = None) -> str:
     """What a client of Python's makes of an answer."""
     connection = http.client.HTTPConnection(*proxy.address, timeout=patience)
+    where = f"http://127.0.0.1:{port}/"
+    if tls:
+        connection = http.client.HTTPSConnection(*proxy.address, timeout=patience, context=tls)
+        connection.set_tunnel("example.test", port)
+        where = "/"
     try:
-        connection.request("GET", f"http://127.0.0.1:{port}/")
+        connection.request("GET", where)
         with connection.getresponse() as response:
             body = response.read()
         return "whole" if body == BODY else f"{len(body)} bytes"
@@ -65,6 +71,21 @@ async def test_a_client_can_tell_faults_apart(field: Field, fault: str, outcome:
     proxy = await field.proxy(Faults(), fault=[fault], rules_seed="1")
     origin = await field.plain_origin(asked)
     assert await asyncio.to_thread(seen, proxy, origin.port) == outcome
+
+
+@pytest.mark.parametrize(
+    ("fault", "outcome"),
+    [
+        ("reset", "RemoteDisconnected"),  # what Python's TLS makes of any end
+        ("empty", "RemoteDisconnected"),
+        ("close after=50", "50 bytes of more"),
+        ("garbage", "BadStatusLine"),
+    ],
+)
+async def test_it_can_do_so_through_tls(field: Field, fault: str, outcome: str) -> None:
+    proxy = await field.proxy(Faults(), fault=[fault], rules_seed="1")
+    origin = await field.origin(asked)
+    assert await asyncio.to_thread(seen, proxy, origin.port, PATIENCE, field.trust(proxy)) == outcome
 
 
 async def test_a_client_waits_in_vain(field: Field) -> None:

@@ -259,3 +259,29 @@ async def test_a_slow_reader_makes_the_wire_unwritable(network: SocketNetwork) -
 )
 def test_what_is_an_address(host: str, expected: bool) -> None:
     assert is_ip(host) is expected
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_an_abort_is_a_reset_whatever_is_asked_afterwards(loop: str) -> None:
+    """features 21."""
+    factory = asyncio.SelectorEventLoop if loop == "asyncio" else pytest.importorskip("uvloop").new_event_loop
+
+    async def story() -> None:
+        visitors = Visitors()
+        listener = await SocketNetwork().listen("127.0.0.1", 0, visitors)
+        reader, writer = await asyncio.open_connection(*listener.addresses[0])
+        writer.write(b"x")
+        visitor = await visitors.first()
+        await visitor.exactly(1)
+        visitor.wire.abort()
+        visitor.wire.write_eof()
+        visitor.wire.close()
+        try:
+            with pytest.raises(ConnectionResetError):
+                await reader.read()
+        finally:
+            writer.close()
+            listener.close()
+
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(story())
