@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import Any
 
 import click
+import owners
 from rules_pages import actions_page, schema_text
 
 from proxyfw import Proxy, connection, contentviews, exceptions, flow, flowfilter, http, tls
@@ -115,7 +116,8 @@ def pages() -> dict[str, str]:
         "../cookbook.md": cookbook_page,
     }
     made = {name: MADE + "\n".join(make()) + "\n" for name, make in makers.items()}
-    return made | {COMING: coming_page(), "rules.schema.json": schema_text()}
+    table = {f"../../{owners.FILE.relative_to(PAGES.parents[1])}": owners.text()}
+    return made | table | {COMING: coming_page(), "rules.schema.json": schema_text()}
 
 
 # Hooks
@@ -167,7 +169,7 @@ def called() -> frozenset[str]:
 
 
 def options_page() -> Iterator[str]:
-    options = Proxy(default_addons=our_addons()).options
+    options = awake().options
     declared = [options.option(name) for name in options]
     yield "# Options\n"
     yield (
@@ -208,7 +210,7 @@ def cell(text: str) -> str:
 
 
 def commands_page() -> Iterator[str]:
-    known = Proxy(default_addons=our_addons()).commands.commands.values()
+    known = awake().commands.commands.values()
     yield "# Commands\n"
     yield (
         "What addons can be asked to do. [Call commands](../howto/commands.md) says how, and how arguments "
@@ -274,7 +276,7 @@ def recipe(name: str) -> Iterator[str]:
 def coming_page() -> str:
     text = read(PAGES / COMING)
     names = tomllib.loads(read(PAGES.parent / "mitmproxy.toml"))
-    proxy = Proxy(default_addons=our_addons())
+    proxy = awake()
     options, remarks = proxy.options, names["remarks"]
     ours = {name: place_of_option(options.option(name)) + remark(remarks, name) for name in options}
     commands = dict.fromkeys(proxy.commands.commands, "same")
@@ -313,7 +315,7 @@ def names_page() -> Iterator[str]:
     yield from (f"| `{name}` | {cell(instead)} |" for name, instead in sorted(alias.INSTEAD.items()))
     yield "\n## Options that change nothing\n\n| | Why |\n|---|---|"
     leftovers: dict[str, tuple[Any, Any, str]] = import_module("proxyfw.alias.leftovers").LEFTOVERS
-    have = Proxy({"confdir": "none"}).options
+    have = awake().options
     yield from (f"| `{name}` | {cell(why)} |" for name, (_, _, why) in leftovers.items() if name not in have)
 
 
@@ -330,6 +332,13 @@ def names_in(module: ModuleType) -> list[str]:
         },
         key=str.lower,
     )
+
+
+def awake() -> Proxy:
+    """A proxy with all our addons loaded."""
+    proxy = Proxy(default_addons=our_addons())
+    proxy.addons.dormant.wake_all()
+    return proxy
 
 
 def our_addons() -> list[str]:

@@ -19,7 +19,9 @@ from proxyfw.ruleset import shape
 
 def book() -> RuleBook:
     """The actions of all addons that are loaded by default."""
-    return Proxy({"confdir": "none"}).addons.rules
+    addons = Proxy({"confdir": "none"}).addons
+    addons.dormant.wake_all()
+    return addons.rules
 
 
 def schema_text() -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from math import inf
 from typing import Any, Protocol, runtime_checkable
 
@@ -17,6 +18,7 @@ import pluggy
 from proxyfw import ctx, hookspecs
 from proxyfw.addon.caller import calling_addon
 from proxyfw.addon.calls import DONE, Calls, Hook, Implementation, run
+from proxyfw.addon.dormant import ACTION, COMMAND, FLAG, OPTION, Dormitory, may_sleep, possessions
 from proxyfw.addon.handover import hand_over_state
 from proxyfw.addon.loading import Loader, installed, load_group, load_installed, refuse_awaitable
 from proxyfw.addon.member import Group, Member, default_name, implementations, members_of
@@ -67,7 +69,7 @@ class AddonManager(Calls):
 
     __slots__ = (
         "_engine", "_groups", "_is_running", "_registry", "_routes", "_tasks", "calls", "contentviews",
-        "master", "redaction", "rules",
+        "dormant", "master", "redaction", "rules",
     )  # fmt: skip
 
     def __init__(self, master: ctx.Master) -> None:
@@ -76,6 +78,7 @@ class AddonManager(Calls):
         self.master = master
         self._groups: list[Group] = []
         self.rules = RuleBook(self._rules_changed)
+        self.dormant = Dormitory(self._wake)
         self.redaction = Redaction()
         self._routes: list[Rule] = []
         """The rules that decide where connections lead; those in the pool are made anew when they change."""
@@ -128,7 +131,25 @@ class AddonManager(Calls):
 
     def add_installed(self, name: str, **place: Any) -> None:
         """Load the addon that an installed package offers as *name*; *place* as for `add`."""
-        self.add(load_installed(name), name, **place)
+        if not self.dormant.wake(name):
+            self.add(load_installed(name), name, **place)
+
+    def add_default(self, names: Sequence[str]) -> None:
+        """Load those of the installed addons *names* that have to do, and the others when they have."""
+        options = self.master.options
+        self.dormant.put(name for name in names if may_sleep(name))
+        options.find_with(partial(self.dormant.find, OPTION))
+        self.master.commands.finder = partial(self.dormant.find, COMMAND)
+        self.rules.finder = partial(self.dormant.find, ACTION)
+        for name in names:
+            asked = options.asks_for(possessions(name, OPTION), possessions(name, FLAG))
+            if name in self.dormant.sleeping and asked:
+                self.dormant.wake(name)
+            elif not may_sleep(name):
+                self.add_installed(name)
+
+    def _wake(self, name: str) -> None:
+        self.add(load_installed(name), name, before="rule_engine" if "rule_engine" in self else None)
 
     def remove(self, addon: object) -> None:
         """Take away an addon, given itself or by name. Raises `AddonError` if there is none."""
@@ -225,6 +246,7 @@ class AddonManager(Calls):
 
     def get(self, name: str) -> Any | None:
         """The addon called *name* (``view``, ``script.py``, ``script.py:MyAddon``), or None."""
+        self.dormant.wake(name)
         return self.lookup.get(name)
 
     def names(self) -> list[str]:

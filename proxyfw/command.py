@@ -171,6 +171,8 @@ class CommandManager:
         self.commands: dict[str, Command] = {}
         self.flows = Flows(lambda: getattr(getattr(master, "options", None), "view_filter", None))
         """The flows that arguments can name."""
+        self.finder: Callable[[str], None] | None = None
+        """Is asked, with a name, to have a command declared that is not there."""
         self._master = master
         self._start = start
 
@@ -257,6 +259,8 @@ class CommandManager:
         return self.call(first.text, *values)
 
     def _get(self, name: str) -> Command:
+        if name not in self.commands and self.finder is not None:
+            self.finder(name)
         try:
             return self.commands[name]
         except KeyError:

@@ -73,6 +73,7 @@ class Options:
         own["_options"] = {}
         own["_values"] = {}
         own["_deferred"] = {}
+        own["_finder"] = None
         own["_subscribers"] = []
         own["_snapshot"] = None
         self.update_defer(**values)
@@ -88,9 +89,15 @@ class Options:
         if name.startswith("__"):
             raise AttributeError(name)
         try:
-            return thaw(self._values[name])
+            return thaw(self._values[self._found(name)])
         except KeyError:
             raise unknown(name, self._options) from None
+
+    def _found(self, name: str) -> str:
+        """*name*, after whoever may declare an option of that name has been asked to."""
+        if name not in self._options and self.__dict__["_finder"] is not None:
+            self.__dict__["_finder"](name)
+        return name
 
     def __setattr__(self, name: str, value: Any) -> None:
         self.update(**{name: value})
@@ -194,7 +201,7 @@ class Options:
     def option(self, name: str) -> Option:
         """How *name* was declared."""
         try:
-            return self._options[name]
+            return self._options[self._found(name)]
         except KeyError:
             raise unknown(name, self._options) from None
 
@@ -297,10 +304,12 @@ class Options:
 
     def give(self, given: Mapping[str, Given], *, defer: bool = True) -> None:
         """Change options to what sources say; with *defer*, those not declared yet wait until they are."""
-        later = {name: value for name, value in given.items() if defer and name not in self._options}
+        later = {
+            name: value for name, value in given.items() if defer and self._found(name) not in self._options
+        }
         now = {name: value for name, value in given.items() if name not in later}
         for name, value in now.items():
-            if name not in self._options:
+            if self._found(name) not in self._options:
                 raise value.error(unknown(name, self._options))
         self._change({name: value.read(self.option(name), self._values[name]) for name, value in now.items()})
         self._deferred.update(later)
@@ -324,13 +333,21 @@ class Options:
 
         Those of sources that several runs share (`Given.required`) may wait for ever.
         """
-        missing = [
-            str(given.error(unknown(name, self._options)))
-            for name, given in self._deferred.items()
-            if given.required
-        ]
+        missing = [name for name, given in self._deferred.items() if given.required]
+        for name in missing:
+            self._found(name)
         if missing:
-            raise OptionsError("; ".join(missing))
+            raise OptionsError(
+                "; ".join(str(self._deferred[name].error(unknown(name, self._options))) for name in missing)
+            )
+
+    def asks_for(self, names: Iterable[str], flags: Iterable[str] = ()) -> bool:
+        """Whether a value waits for one of these options, or is given by one of these flags."""
+        return any(name in self._deferred for name in names)
+
+    def find_with(self, finder: Callable[[str], None]) -> None:
+        """Ask *finder*, with a name, to have an option declared that is not there."""
+        self.__dict__["_finder"] = finder
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -94,8 +94,7 @@ class Proxy:
         self._options_changed(set(self.options.keys()))
         self.options.subscribe(self._options_changed)
         self.addons = AddonManager(self)
-        for name in default_addons:
-            self.addons.add_installed(name)
+        self.addons.add_default(default_addons)
         self.addons.add_rule_engine()
         for addon in addons:
             if isinstance(addon, str):

@@ -31,6 +31,15 @@ class CommandLine(Options):
     _own: Sequence[click.Parameter]
     _words: Sequence[str]
 
+    def asks_for(self, names: Iterable[str], flags: Iterable[str] = ()) -> bool:
+        """As `Options.asks_for`; short flags may stand in one word with others."""
+        return super().asks_for(names) or any(
+            word.partition("=")[0] == flag if flag.startswith("--") else flag[1:] in word[1:]
+            for flag in flags
+            for word in self._words
+            if word.startswith("-") and word.startswith("--") == flag.startswith("--")
+        )
+
     def add_option(self, name: str, typespec: Any, *args: Any, **more: Any) -> None:
         """As `Options.add_option`; a flag on the command line is the option's first value."""
         flags = {more.get("flag"), more.get("short")} - {None}
@@ -84,8 +93,9 @@ def values(context: click.Context, options: Iterable[Option]) -> Iterator[tuple[
 
 
 def parameters(options: Options) -> list[click.Option]:
-    """The flags that addons have declared."""
-    return [parameter(options.option(name)) for name in options if options.option(name).flags]
+    """The flags that addons have declared, in the order of their names."""
+    declared = [option for name in options if (option := options.option(name)).flags]
+    return [parameter(option) for option in sorted(declared, key=lambda option: option.flags[-1])]
 
 
 def parameter(option: Option) -> click.Option:

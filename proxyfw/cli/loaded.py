@@ -31,7 +31,9 @@ def proxy_of(settings: Settings) -> Proxy:
     from proxyfw.proxy import Proxy
 
     with redirect_stdout(sys.stderr):
-        return Proxy(settings.options(), default_addons=settings.addon_names())
+        proxy = Proxy(settings.options(), default_addons=settings.addon_names())
+        proxy.addons.dormant.wake_all()
+    return proxy
 
 
 def options_of(settings: Settings) -> Options:

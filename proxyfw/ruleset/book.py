@@ -28,12 +28,15 @@ class RuleBook:
 
     def __init__(self, changed: Callable[[], None] = lambda: None) -> None:
         self.types: dict[str, type[Action]] = {}
+        self.finder: Callable[[str], None] | None = None
+        """Is asked, with a name, to have a type of action defined that is not there."""
         self.current = Rules()
         self.seed: str | None = None
         self._changed = changed
         self._sources: dict[str, tuple[Rule, ...]] = {}
         self._added: list[Rule] = []
-        self._owners: dict[str, str] = {}
+        self.owners: dict[str, str] = {}
+        """Which addon offers a type of action."""
         self._readers: dict[str, Reader] = {}
         self._unread: dict[str, OptionsError] = {}
         self._dirty = False
@@ -50,7 +53,7 @@ class RuleBook:
 
     def define(self, name: str, kind: Any, source: str = "proxyfw") -> None:
         """Offer *kind* as action *name*. Raises AddonError if that is another addon's, or not an action."""
-        owner = self._owners.get(name)
+        owner = self.owners.get(name)
         if owner is not None and owner != source:
             raise AddonError(f"action {name!r} is offered by {owner} and by {source}: rename one")
         try:
@@ -63,13 +66,13 @@ class RuleBook:
                 f"with a method named like a hook"
             )
         self.types[name] = kind
-        self._owners[name] = source
+        self.owners[name] = source
         self._dirty = True
 
     def release(self, source: str) -> None:
         """The addon *source* is gone, with its actions and rules."""
-        for name in [name for name, owner in self._owners.items() if owner == source]:
-            del self.types[name], self._owners[name]
+        for name in [name for name, owner in self.owners.items() if owner == source]:
+            del self.types[name], self.owners[name]
             self._dirty = True
         self._readers.pop(source, None)
         self._unread.pop(source, None)
@@ -78,11 +81,11 @@ class RuleBook:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Undo what was defined and provided inside if an exception leaves the block."""
-        kept = [dict(part) for part in (self.types, self._owners, self._sources, self._readers, self._unread)]
+        kept = [dict(part) for part in (self.types, self.owners, self._sources, self._readers, self._unread)]
         try:
             yield
         except BaseException:
-            self.types, self._owners, self._sources, self._readers, self._unread = kept  # type: ignore[assignment]
+            self.types, self.owners, self._sources, self._readers, self._unread = kept  # type: ignore[assignment]
             self._renew()
             raise
 
@@ -128,6 +131,7 @@ class RuleBook:
         names: dict[str, int] = {}
         for index, each in enumerate(data):
             here = (*where, index)
+            self._find_types(each)
             try:
                 rule = read_rule(each, self.types, here, base or Path(), locate(here) if locate else "")
             except ShapeError as problem:
@@ -141,6 +145,13 @@ class RuleBook:
         if problems:
             raise OptionsError("\n".join(_told(problem, locate) for problem in problems))
         return rules
+
+    def _find_types(self, rule: object) -> None:
+        actions = rule.get("action") if isinstance(rule, Mapping) else None
+        for action in actions if isinstance(actions, list | tuple) else [actions]:
+            name = action.get("type") if isinstance(action, Mapping) else action
+            if isinstance(name, str) and name not in self.types and self.finder is not None:
+                self.finder(name)
 
     def provide(self, source: str, rules: Iterable[Rule]) -> None:
         """Make *rules* those of *source*, instead of the ones it gave before."""

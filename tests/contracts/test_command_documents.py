@@ -133,6 +133,7 @@ async def test_the_script_that_injects(script: Write) -> None:
 async def test_the_commands_of_the_table_can_be_called() -> None:
     page = text(HOLD)
     async with world(default_addons=("flows", "intercept", "replay", "inject")) as w:
+        w.proxy.addons.dormant.wake_all()
         known = json.dumps(sorted(w.proxy.commands.commands))
         for name in ("intercept.pending", "flow.set", "flow.resume", "flow.kill", "flow.respond"):
             assert f"`{name}" in page
