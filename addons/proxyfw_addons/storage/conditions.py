@@ -89,18 +89,23 @@ class _Language:
         return Condition(expression, True)
 
 
+_SPECIAL = frozenset(r".^$*+?{}[]\|()")
+
+
 class _Patterns:
     """Regular expressions in a database: Python's, in SQLite; elsewhere only plain text can be looked for."""
 
     def __init__(self, database: Any) -> None:
         self._database = database
+        self._sqlite = isinstance(database, orm.SqliteDatabase)
 
     def matching(self, column: Any, pattern: str) -> Any | None:
         """An expression that is true where *pattern* is found in *column*, or None if there is none."""
-        plain = pattern.isascii() and pattern == re.escape(pattern).replace("\\", "")
+        plain = pattern.isascii() and _SPECIAL.isdisjoint(pattern)
         if plain and not {"k", "s"} & set(pattern.lower()):  # two letters have twins beyond ASCII
-            return _known(column) & (column ** f"%{_escaped(pattern)}%")
-        if not isinstance(self._database, orm.SqliteDatabase):
+            find = orm.fn.INSTR if self._sqlite else orm.fn.STRPOS
+            return _known(column) & (find(orm.fn.LOWER(column), pattern.lower()) > 0)
+        if not self._sqlite:
             return None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -112,10 +117,6 @@ class _Patterns:
 
 def _found(search: Callable[[str], object], text: str | None) -> int:
     return 1 if text is not None and search(text) else 0
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 def _known(expression: Any) -> Any:
@@ -133,9 +134,10 @@ def _within(column: Any, spans: Sequence[tuple[float, float]]) -> Any:
 
 
 def _between(column: Any, low: float, high: float) -> Any:
+    least, most = orm.Value(low, float), orm.Value(high, float)  # a column of integers would round them
     if low == -float("inf"):
-        return column <= high
-    return (column >= low) if high == float("inf") else column.between(low, high)
+        return column <= most
+    return (column >= least) if high == float("inf") else (column >= least) & (column <= most)
 
 
 def _inverse(inner: Condition) -> Condition:

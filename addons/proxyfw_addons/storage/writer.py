@@ -89,7 +89,7 @@ class Writer:
         self._relieved, self._begin = relieved, begin
         self.most, self._most_bytes, self._interval = most, most_bytes, interval
         self._queue: deque[tuple[Entry | _Work, int]] = deque()
-        self._bytes = 0
+        self._count = self._bytes = 0
         self._lock = threading.Lock()
         self._work = threading.Event()
         self._hurry = threading.Event()
@@ -108,17 +108,18 @@ class Writer:
     @property
     def full(self) -> bool:
         """Nothing more should be put in."""
-        return len(self._queue) >= self.most or self._bytes >= self._most_bytes
+        return self._count >= self.most or self._bytes >= self._most_bytes
 
     @property
     def waiting(self) -> int:
-        """How many entries wait."""
-        return len(self._queue)
+        """How many entries wait, or are being written."""
+        return self._count
 
     def put(self, entry: Entry, size: int = 0) -> None:
         """Write what *entry* makes, about *size* bytes."""
         with self._lock:
             self._queue.append((entry, size))
+            self._count += 1
             self._bytes += size
             if self.full:
                 self._was_full = True
@@ -175,10 +176,11 @@ class Writer:
         return bool(self._queue) or not self._stopping
 
     def _write(self, made: Tables, batches: Batches) -> None:
-        items, size = self._take()
+        items, count, size = self._take()
         if items:
             self._until_written(made, batches, items)
         with self._lock:
+            self._count -= count
             self._bytes -= size
         if self._queue and isinstance(work := self._queue[0][0], _Work):
             self._queue.popleft()
@@ -186,22 +188,23 @@ class Writer:
         if self._queue:
             self._hurry.set()
             self._work.set()
-        if self._was_full and len(self._queue) < self.most / 2 and self._bytes < self._most_bytes / 2:
+        if self._was_full and self._count < self.most / 2 and self._bytes < self._most_bytes / 2:
             self._was_full = False
             self._relieved()
 
-    def _take(self) -> tuple[list[Item], int]:
-        """The items of the next batch, up to the next piece of work."""
+    def _take(self) -> tuple[list[Item], int, int]:
+        """Items up to the next piece of work, a batch at most; of how many entries, and of what size."""
         items: list[Item] = []
-        total = 0
-        while self._queue and len(items) < BATCH and not isinstance(entry := self._queue[0][0], _Work):
+        count = total = 0
+        while self._queue and count < BATCH and not isinstance(entry := self._queue[0][0], _Work):
             total += self._queue.popleft()[1]
+            count += 1
             try:
                 items.append(_made(entry))
             except Exception:
                 self.lost.flows += 1
                 logger.exception("a flow cannot be recorded")
-        return items, total
+        return items, count, total
 
     def _until_written(self, made: Tables, batches: Batches, items: list[Item]) -> None:
         tries = 0
