@@ -13,7 +13,7 @@ FILE = Path(hookspecs.__file__).parent / "addon" / "owners.py"
 _LIFE = {"load", "configure", "running", "done"}
 _ALWAYS = {"contentviews"}
 """Have something that is not asked for by name."""
-_HEAD = '''"""Which built-in addon has which options, flags, actions and commands. Made by docs/generate.py."""
+_HEAD = '''"""Whose options, flags, actions and commands are, of built-in addons. Made by docs/generate.py."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def proxy(tmp_path: Path, **options: Any) -> Proxy:
         (lambda p: p.options.set("anticache=true", defer=True), "anticache"),
         (lambda p: p.options.update_defer(anticache=True), "anticache"),
         (lambda p: p.addons.rules.add({"action": "block"}), "block"),
-        (lambda p: p.addons.rules.read([{"action": ["anticomp", {"type": "delay", "delay": "1s"}]}]), "delay"),
+        (lambda p: p.addons.rules.read([{"action": ["cors", {"type": "delay", "delay": "1s"}]}]), "delay"),
         (lambda p: p.commands.call("replay.client.count"), "replay"),
         (lambda p: p.commands.execute("replay.client.count"), "replay"),
         (lambda p: p.addons.get("mock"), "mock"),

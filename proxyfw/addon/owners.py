@@ -1,4 +1,4 @@
-"""Which built-in addon has which options, flags, actions and commands. Made by docs/generate.py."""
+"""Whose options, flags, actions and commands are, of built-in addons. Made by docs/generate.py."""
 
 from __future__ import annotations
 
