@@ -20,7 +20,7 @@ import pytest
 
 from proxyfw import io
 from proxyfw.alias import addons
-from proxyfw.alias.addons.present import KeepServing, TermLog
+from proxyfw.alias.addons.present import AntiCache, KeepServing, Save, TermLog
 from proxyfw.alias.master import Master
 from proxyfw.alias.options import Options
 from proxyfw.alias.tools.dump import DumpMaster
@@ -156,8 +156,9 @@ async def test_addons_that_are_there_already_may_be_added(tmp_path: Path) -> Non
     master = Master(options(tmp_path))
     before = master.addons.names()
     master.addons.add(*addons.default_addons())
-    master.addons.add(TermLog(), KeepServing())
-    assert master.addons.names() == [*before, "core", "termlog", "keepserving"]
+    master.addons.add(TermLog(), KeepServing(), Save(), AntiCache())
+    added = ["core", "termlog", "keepserving", "save", "anticache"]
+    assert master.addons.names() == [*before, *(f"mitmproxy.{name}" for name in added)]
     with pytest.raises(RuntimeError, match="no event loop"):
         master.event_loop  # noqa: B018
     async with master:

@@ -9,7 +9,13 @@ from typing import Any
 
 
 class Present:
-    """Stands for something that is there already."""
+    """Stands for something that is there already, under a name that leaves ours to the one that works."""
+
+    name: str
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.name = f"mitmproxy.{cls.__name__.lower()}"
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         """Whatever it is made with."""
@@ -19,7 +25,23 @@ class Present:
 
 
 class AntiCache(Present):
-    """Use ``flow.request.anticache()``."""
+    """The addon anticache."""
+
+
+class AntiComp(Present):
+    """The addon anticomp."""
+
+
+class Block(Present):
+    """The addon access."""
+
+
+class BlockList(Present):
+    """The addon block."""
+
+
+class ClientPlayback(Present):
+    """The addon replay."""
 
 
 class Core(Present):
@@ -42,8 +64,28 @@ class ErrorCheck(Present):
         self.logger = None
 
 
+class Intercept(Present):
+    """The addon intercept."""
+
+
 class KeepServing(Present):
     """A proxy serves until it is told to stop."""
+
+
+class MapLocal(Present):
+    """The addon map_local."""
+
+
+class MapRemote(Present):
+    """The addon map_remote."""
+
+
+class ModifyBody(Present):
+    """The addon modify."""
+
+
+class ModifyHeaders(Present):
+    """The addon modify."""
 
 
 class NextLayer(Present):
@@ -58,8 +100,24 @@ class Proxyserver(Present):
     """Part of the proxy."""
 
 
+class ReadFile(Present):
+    """The addon readfile."""
+
+
+class Save(Present):
+    """The addon save."""
+
+
 class ScriptLoader(Present):
     """Part of the proxy: the option ``scripts``."""
+
+
+class StickyAuth(Present):
+    """The addon stickyauth."""
+
+
+class StickyCookie(Present):
+    """The addon stickycookie."""
 
 
 class TermLog(Present):
@@ -68,3 +126,7 @@ class TermLog(Present):
 
 class TlsConfig(Present):
     """Part of the proxy."""
+
+
+class UpstreamAuth(Present):
+    """The option ``upstream_auth``."""
