@@ -11,7 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from math import inf
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import pluggy
 
@@ -28,7 +28,9 @@ from proxyfw.exceptions import AddonError, OptionsError
 from proxyfw.redaction import Redaction
 from proxyfw.ruleset.book import RuleBook
 from proxyfw.ruleset.engine import RuleEngine
-from proxyfw.ruleset.rule import Rule
+
+if TYPE_CHECKING:
+    from proxyfw.ruleset.rule import Rule
 
 __all__ = ["AddonManager", "Loader", "installed"]
 

@@ -9,17 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from proxyfw.exceptions import AddonError, OptionsError
-from proxyfw.ruleset import shape
-from proxyfw.ruleset.rule import Action, Rule, read_rule, schema
-from proxyfw.ruleset.shape import Problem, ShapeError, Where
-from proxyfw.ruleset.walk import Rules
 
-Locate = Callable[[Where], str]
+if TYPE_CHECKING:  # what rules are made of is imported when there are any
+    from proxyfw.ruleset.rule import Action, Rule
+    from proxyfw.ruleset.shape import Problem, Where
+    from proxyfw.ruleset.walk import Rules
+
+Locate = Callable[["Where"], str]
 """Where in a file a value stands, as ``rules.yaml:12:5``."""
-Reader = Callable[[], Iterable[Rule]]
+Reader = Callable[[], Iterable["Rule"]]
 """Reads the rules of one source. Raises OptionsError."""
 
 
@@ -30,7 +31,7 @@ class RuleBook:
         self.types: dict[str, type[Action]] = {}
         self.finder: Callable[[str], None] | None = None
         """Is asked, with a name, to have a type of action defined that is not there."""
-        self.current = Rules()
+        self._current: Rules | None = None
         self.seed: str | None = None
         self._changed = changed
         self._sources: dict[str, tuple[Rule, ...]] = {}
@@ -41,6 +42,15 @@ class RuleBook:
         self._unread: dict[str, OptionsError] = {}
         self._dirty = False
         """Types of action have come or gone since the readers were last asked."""
+
+    @property
+    def current(self) -> Rules:
+        """The rules in force, ready to run."""
+        if self._current is None:
+            from proxyfw.ruleset.walk import Rules
+
+            self._current = Rules()
+        return self._current
 
     def __iter__(self) -> Iterator[Rule]:
         """All rules, those too that are switched off, in the order they run in."""
@@ -56,6 +66,9 @@ class RuleBook:
         owner = self.owners.get(name)
         if owner is not None and owner != source:
             raise AddonError(f"action {name!r} is offered by {owner} and by {source}: rename one")
+        from proxyfw.ruleset import shape
+        from proxyfw.ruleset.rule import Action
+
         try:
             usable = issubclass(kind, Action) and bool(kind.hooks()) and shape.fields(kind) is not None
         except TypeError:
@@ -123,6 +136,9 @@ class RuleBook:
 
         Raises OptionsError with all that is wrong, a line each; *locate* says where it is written.
         """
+        from proxyfw.ruleset.rule import read_rule
+        from proxyfw.ruleset.shape import Problem, ShapeError
+
         if not isinstance(data, Sequence) or isinstance(data, str | bytes):
             place = locate(where) if locate else "rules"
             raise OptionsError(f"{place}: must be a list of rules, each a mapping with match and action")
@@ -197,11 +213,13 @@ class RuleBook:
         """Make all chance begin anew, and repeatable unless *seed* is None."""
         if seed != self.seed:
             self.seed = seed
-            self.current = Rules()
+            self._current = None
             self._renew()
 
     def schema(self) -> dict[str, Any]:
         """A list of rules as JSON Schema, with the actions there are now."""
+        from proxyfw.ruleset.rule import schema
+
         return schema(self.types)
 
     def _ordered(self) -> list[Rule]:
@@ -209,11 +227,15 @@ class RuleBook:
         return [*self._added, *sorted(stored, key=lambda rule: rule.priority)]
 
     def _renew(self) -> None:
-        self.current = Rules(self._ordered(), self.seed, self.current)
+        from proxyfw.ruleset.walk import Rules
+
+        self._current = Rules(self._ordered(), self.seed, self.current)
         self._changed()
 
 
 def _told(problem: Problem, locate: Locate | None) -> str:
+    from proxyfw.ruleset import shape
+
     if locate is None:
         return f"rules{shape.spoken(problem.where).removesuffix(': ')}: {problem.message}"
     inner = problem.where[1:] if problem.where and problem.where[0] == "rules" else problem.where
@@ -222,4 +244,6 @@ def _told(problem: Problem, locate: Locate | None) -> str:
 
 def _short(where: Where) -> str:
     """The path below the rule, which its place names already."""
+    from proxyfw.ruleset import shape
+
     return shape.spoken(tuple(where[1:]) if where and isinstance(where[0], int) else where)

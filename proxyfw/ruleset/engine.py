@@ -8,7 +8,6 @@ from typing import Any
 from proxyfw import ctx
 from proxyfw.flow import Flow
 from proxyfw.ruleset.book import RuleBook
-from proxyfw.ruleset.rule import KNOWN
 
 
 class RuleEngine:
@@ -30,6 +29,8 @@ class RuleEngine:
 
     def adjust(self) -> bool:
         """Have the hooks that the present rules need; whether that changed anything."""
+        from proxyfw.ruleset.rule import KNOWN
+
         wanted = self._book.current.hooks
         had = wanted.__class__(hook for hook in KNOWN if hook in self.__dict__)
         for hook in had - wanted:
