@@ -196,6 +196,8 @@ class RuleBook:
 
     def add(self, rule: Rule | Mapping[str, Any]) -> Rule:
         """Add one rule, before all others. Raises OptionsError if it is data and wrong."""
+        from proxyfw.ruleset.rule import Rule
+
         if not isinstance(rule, Rule):
             (rule,) = self.read([rule])
         self._added.insert(0, rule)
