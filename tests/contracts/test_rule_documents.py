@@ -20,7 +20,7 @@ OWN_ACTION = "stamp"
 
 
 def _rule_snippets() -> list[tuple[str, str]]:
-    pages = sorted((ROOT / "docs").rglob("*.md"))
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
     names = [str(page.relative_to(ROOT)) for page in pages]
     return [(name, text) for name in names for text in snippets(name, "yaml") if "action:" in text]
 
