@@ -13,25 +13,24 @@ _QUIC = "HTTP/3 and QUIC are not spoken"
 _MODE = "use flow.client_conn.proxy_mode, and mitmproxy.proxy.mode_specs to compare it"
 _VIEW = "use contentviews.registry['NAME'] and its prettify(data, metadata): docs/reference/views.md"
 _VIEWS = "use contentviews.prettify_message(message, flow)"
-_OPTIONS = "the proxy has this addon, or does without: docs/howto/coming-from-mitmproxy.md"
 _CODE = "it was a detail of mitmproxy's code"
 
 INSTEAD: dict[str, str] = {
-    "addons.browser": _OPTIONS,
-    "addons.command_history": _OPTIONS,
-    "addons.comment": _OPTIONS,
-    "addons.cut": _OPTIONS,
+    "addons.browser": "`proxyfw exec -- CMD` runs any program through the proxy",
+    "addons.command_history": "there is no console",
+    "addons.comment": "set flow.comment",
+    "addons.cut": "read the attributes of the flow",
     "addons.eventstore": "install a handler of the module logging",
     "addons.onboardingapp": "the certificate is in confdir: `proxyfw cert`",
     "addons.proxyauth": "load the addon proxyauth: docs/reference/options.md",
     "addons.savehar": "use mitmproxy.io.FlowWriter",
-    "addons.server_side_events": _OPTIONS,
+    "addons.server_side_events": "event streams pass as they come: use the hook sse_event(flow, event)",
     "addons.serverplayback": "set flow.response in request(flow)",
-    "addons.streambodies": _OPTIONS,
-    "addons.strip_dns_https_records": _OPTIONS,
-    "addons.update_alt_svc": _OPTIONS,
-    "addons.update_ech": _OPTIONS,
-    "addons.view": "keep the flows that you need, in flow_end(flow)",
+    "addons.streambodies": "the option stream_large_bodies is the proxy's own",
+    "addons.strip_dns_https_records": "in dns_response(flow), set answer.https_ech to None",
+    "addons.update_alt_svc": "Alt-Svc is passed on: change flow.response.headers",
+    "addons.update_ech": "in dns_response(flow), set answer.https_ech to None",
+    "addons.view": "load the addon view, or keep the flows that you need, in flow_end(flow)",
     "certs.CertStoreEntry": "CertStore makes what is needed; `proxyfw cert` shows and exports it",
     "certs.create_ca": "CertStore makes what is needed; `proxyfw cert` shows and exports it",
     "certs.dummy_cert": "CertStore makes what is needed; `proxyfw cert` shows and exports it",
