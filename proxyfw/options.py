@@ -10,13 +10,16 @@ import difflib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from proxyfw.addon.data import thaw
 from proxyfw.addon.kinds import Data
 from proxyfw.addon.option import Given, Option, check_flags
 from proxyfw.addon.quantities import Duration, Size, format_size, parse_duration, parse_size
-from proxyfw.exceptions import AddonError, OptionsError
+from proxyfw.exceptions import AddonError, FilterError, OptionsError
+
+if TYPE_CHECKING:
+    from proxyfw.flowfilter import Filter
 
 __all__ = [
     "Data",
@@ -29,6 +32,7 @@ __all__ = [
     "UnknownOption",
     "format_size",
     "parse_duration",
+    "parse_filter",
     "parse_size",
 ]
 
@@ -368,3 +372,15 @@ def unknown(name: str, known: Iterable[str]) -> UnknownOption:
     nearest = difflib.get_close_matches(name, list(known), 1, 0.6)
     hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
     return UnknownOption(f"unknown option {name!r}{hint}")
+
+
+def parse_filter(option: str, text: str | None) -> Filter | None:
+    """The filter that *text*, the value of *option*, means; None if it is empty. Raises OptionsError."""
+    if not text:
+        return None
+    from proxyfw import flowfilter  # its operators are many, and most proxies have no such option
+
+    try:
+        return flowfilter.parse(text)
+    except FilterError as problem:
+        raise OptionsError(f"{option}: {problem}") from None

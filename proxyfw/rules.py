@@ -55,11 +55,14 @@ __all__ = [
 ]
 
 
-def open_file(path: str | Path) -> RuleFile:
-    """The rule file at *path*. Raises OptionsError, with line and column, if it cannot be read."""
+def open_file(path: str | Path, *, alone: bool = True) -> RuleFile:
+    """The rule file at *path*; with *alone* false there may be more in it, as in ``config.yaml``.
+
+    Raises OptionsError, with line and column, if it cannot be read.
+    """
     from proxyfw.ruleset.document import RuleFile
 
-    return RuleFile(Path(path).expanduser())
+    return RuleFile(Path(path).expanduser(), alone=alone)
 
 
 def __getattr__(name: str) -> Any:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from proxyfw import ctx, hookspecs
 from proxyfw.addonmanager import Loader
-from proxyfw.exceptions import FilterError, OptionsError, ProxyfwError
+from proxyfw.exceptions import OptionsError, ProxyfwError
 from proxyfw.flow import Flow
 from proxyfw.options import Duration
 from proxyfw.rules import Action, Hit, Match, Rule
@@ -102,7 +102,7 @@ def _rule(text: str, number: int) -> Rule:
 
 
 def _parsed(text: str) -> tuple[Match, Breakpoint]:
-    """What *text* says. Raises ValueError, OptionsError."""
+    """What *text* says. Raises ValueError (FilterError, too), OptionsError."""
     if len(text) < 2 or text[0].isalnum() or text[0] in "~!(\"' ":
         raise ValueError("its first character must be one that separates its parts")
     wanted, *rest = text[1:].removesuffix(text[0]).split(text[0])
@@ -129,7 +129,4 @@ def _filter(text: str) -> Any:
         return None
     from proxyfw import flowfilter  # its operators are many, and most proxies have no such option
 
-    try:
-        return flowfilter.parse(text)
-    except FilterError as problem:
-        raise ValueError(f"{problem}") from None
+    return flowfilter.parse(text)

@@ -13,9 +13,8 @@ from typing import Any
 from proxyfw import ctx, hookimpl
 from proxyfw.addonmanager import Loader
 from proxyfw.command import command
-from proxyfw.exceptions import FilterError, OptionsError
 from proxyfw.flow import Flow, Pause
-from proxyfw.options import Duration
+from proxyfw.options import Duration, parse_filter
 
 logger = logging.getLogger("proxyfw.intercept")
 
@@ -53,7 +52,7 @@ class Intercept:
         self._refresh()
 
     def _use(self, text: str | None) -> None:
-        self._filter = _parsed(text) if text else None
+        self._filter = parse_filter("intercept", text)
         for hook in HOOKS:
             if self._filter:
                 setattr(self, hook, self._consider)
@@ -124,12 +123,3 @@ class Intercept:
 
 def _by(pause: Pause) -> str:
     return f" by {pause.by}" if pause.by else ""
-
-
-def _parsed(text: str) -> Callable[[Flow], bool]:
-    from proxyfw import flowfilter  # its operators are many, and most proxies have no such filter
-
-    try:
-        return flowfilter.parse(text)
-    except FilterError as problem:
-        raise OptionsError(f"intercept: {problem}") from None

@@ -6,14 +6,15 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from proxyfw import ctx, flowfilter, hookspecs, io, replay
+from proxyfw import ctx, hookspecs, io, replay
 from proxyfw.addonmanager import Loader
-from proxyfw.exceptions import FilterError, FlowReadException, OptionsError
+from proxyfw.exceptions import FlowReadException, OptionsError
 from proxyfw.flow import Flow
+from proxyfw.options import parse_filter
 
 log = logging.getLogger("proxyfw")
 
@@ -22,7 +23,7 @@ class ReadFile:
     """The options `rfile`, `readfile_filter` and `keepserving`."""
 
     def __init__(self) -> None:
-        self._filter: flowfilter.Filter | None = None
+        self._filter: Callable[[Flow], bool] | None = None
         self._reading: asyncio.Task[None] | None = None
 
     def load(self, loader: Loader) -> None:
@@ -36,11 +37,7 @@ class ReadFile:
     def configure(self, updated: set[str]) -> None:
         """Read the filter, and see that the file is there. Raises OptionsError."""
         if "readfile_filter" in updated:
-            text = ctx.options.readfile_filter
-            try:
-                self._filter = flowfilter.parse(text) if text else None
-            except FilterError as problem:
-                raise OptionsError(f"readfile_filter: {problem}") from None
+            self._filter = parse_filter("readfile_filter", ctx.options.readfile_filter)
         path = ctx.options.rfile
         if "rfile" in updated and path and path != "-" and not os.access(os.path.expanduser(path), os.R_OK):
             raise OptionsError(f"rfile: cannot read {path}: there is no such file, or it may not be read")

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from proxyfw import command, ctx, rules
+from proxyfw import command, config, ctx, rules
 from proxyfw.addonmanager import Loader
 from proxyfw.exceptions import CommandError, OptionsError
 from proxyfw.flow import Flow
@@ -70,7 +70,20 @@ class RuleFiles:
         return book
 
     def _inline(self) -> list[Rule]:
-        return self._book.read(list(ctx.options.rules), Path(ctx.options.confdir).expanduser())
+        confdir = Path(ctx.options.confdir).expanduser()
+        try:
+            return self._book.read(list(ctx.options.rules), confdir)
+        except OptionsError:
+            self._point_out(confdir)
+            raise
+
+    def _point_out(self, confdir: Path) -> None:
+        """Raise OptionsError with line and column if it is the configuration file that is wrong."""
+        path = config.find(confdir)
+        if path is not None:
+            file = rules.open_file(path, alone=False)
+            if file.data == ctx.options.plain_value("rules"):
+                file.rules(self._book)
 
     def _read_files(self) -> OptionsError | None:
         self._seen = {path: _stamp(path) for path in self._seen}

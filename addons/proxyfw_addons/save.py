@@ -9,12 +9,14 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections.abc import Callable
 from typing import BinaryIO
 
-from proxyfw import ctx, flow, flowfilter, io
+from proxyfw import ctx, flow, io
 from proxyfw.addonmanager import Loader
-from proxyfw.exceptions import FilterError, OptionsError
+from proxyfw.exceptions import OptionsError
 from proxyfw.flow import Flow
+from proxyfw.options import parse_filter
 from proxyfw.redaction import redacted
 
 log = logging.getLogger("proxyfw")
@@ -27,7 +29,7 @@ class Save:
         self._file: BinaryIO | None = None
         self._writer: io.Writer | None = None
         self._path = ""
-        self._filter: flowfilter.Filter | None = None
+        self._filter: Callable[[Flow], bool] | None = None
         self.missed = 0
         """Flows that could not be written."""
 
@@ -37,7 +39,8 @@ class Save:
             "save_stream_file",
             str | None,
             None,
-            "Write flows to this file as they end. +FILE appends; %H (and %Y, %m, %d, %M) begins one an hour.",
+            "Write flows to this file as they end. "
+            "+FILE appends; %H (and %Y, %m, %d, %M) begins one an hour.",
             flag="--save-stream-file",
             short="-w",
         )
@@ -46,11 +49,7 @@ class Save:
     def configure(self, updated: set[str]) -> None:
         """Open the file. Raises OptionsError if that, or the filter, is not possible."""
         if "save_stream_filter" in updated:
-            text = ctx.options.save_stream_filter
-            try:
-                self._filter = flowfilter.parse(text) if text else None
-            except FilterError as problem:
-                raise OptionsError(f"save_stream_filter: {problem}") from None
+            self._filter = parse_filter("save_stream_filter", ctx.options.save_stream_filter)
         if "save_stream_file" in updated:
             self._begin(ctx.options.save_stream_file)
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from proxyfw import ctx
 from proxyfw.addonmanager import Loader
-from proxyfw.exceptions import FilterError, OptionsError
 from proxyfw.http import HTTPFlow, Request
+from proxyfw.options import parse_filter
 from proxyfw.rules import Action, Hit, Match, Pattern, Rule, RuleBook
 
 _MOST_ORIGINS = 1000
@@ -105,14 +105,9 @@ def _memory() -> Memory:
 
 def _rules(expression: str | None) -> Iterator[Rule]:
     """All origins are remembered, whatever the filter is: the request that logs in need not match it."""
-    if not expression:
+    condition: Any = parse_filter("stickyauth", expression)
+    if condition is None:
         return
-    from proxyfw import flowfilter  # not before there is a filter: it is not small
-
-    try:
-        condition: Any = flowfilter.parse(expression)
-    except FilterError as problem:
-        raise OptionsError(f"stickyauth: {problem}") from None
     place = "option stickyauth"
     yield Rule(
         "stickyauth remembers", Match(headers={"authorization": [Pattern("*")]}), (Remember(),), place=place

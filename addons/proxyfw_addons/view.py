@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import overload
 
-from proxyfw import ctx, flowfilter
+from proxyfw import ctx
 from proxyfw.addonmanager import Loader
 from proxyfw.command import command
 from proxyfw.exceptions import CommandError, FilterError, OptionsError
 from proxyfw.flow import Flow
 from proxyfw.http import HTTPFlow
-from proxyfw.options import Size
+from proxyfw.options import Size, parse_filter
 
 _COST = 4096
 """What a flow takes besides bodies and messages, about, in bytes."""
@@ -41,11 +41,7 @@ class View(Sequence[Flow]):
 
     def configure(self, updated: set[str]) -> None:
         """Check the options, and keep no more than they allow."""
-        text = ctx.options.view_filter
-        try:
-            self._filter = flowfilter.parse(text) if text else None
-        except FilterError as problem:
-            raise OptionsError(f"view_filter: {problem}") from None
+        self._filter = parse_filter("view_filter", ctx.options.view_filter)
         self._most, self._limit = ctx.options.view_max_flows, ctx.options.view_max_size
         if self._most < 1:
             raise OptionsError("view_max_flows: at least one is kept; to keep none, do without the addon")

@@ -134,10 +134,9 @@ class MockingWebSockets:
 
 
 def _rule(index: int, pattern: str) -> dict[str, Any]:
-    """The rule that *pattern* means; URLs of WebSockets are http and https to rules."""
-    url = f"http{pattern[2:]}" if pattern.startswith(("ws://", "wss://")) else pattern
+    """The rule that *pattern* means."""
     return {
         "name": f"websocket_mock[{index}]",
-        "match": {"url": url, "protocol": ["ws", "wss"]},
+        "match": {"url": pattern, "protocol": ["ws", "wss"]},
         "action": {"type": "websocket_mock", "echo": True},
     }

@@ -172,6 +172,8 @@ def _asked(
     from proxyfw.http import HTTPFlow, Request, Response
 
     fields = [_field(header) for header in headers]
+    if data and not any(name.lower() == b"content-type" for name, _ in fields):
+        fields.append((b"Content-Type", _type_of(data)))
     try:
         request = Request.make(method or ("GET" if data is None else "POST"), url, data or "", fields)
     except ValueError as problem:
@@ -184,6 +186,11 @@ def _asked(
     if status is not None:
         flow.response = Response.make(status)
     return flow
+
+
+def _type_of(data: str) -> bytes:
+    """What clients say of such a body."""
+    return b"application/json" if data.lstrip()[:1] in ("{", "[") else b"application/x-www-form-urlencoded"
 
 
 def _field(header: str) -> tuple[bytes, bytes]:

@@ -50,7 +50,7 @@ class Trace:
     somebody asks.
     """
 
-    __slots__ = ("answered_by", "hits", "rules", "steps")
+    __slots__ = ("answered_by", "hits", "host", "rules", "steps")
 
     def __init__(self, rules: Origin | None = None) -> None:
         self.steps: list[Step] = []
@@ -60,6 +60,8 @@ class Trace:
         """What has been decided about rules that act in several phases; for those who evaluate them."""
         self.rules: Any = rules
         """The rules this flow began under, and ends under."""
+        self.host = ""
+        """The host that rules were last asked about."""
 
     def add(self, rule: str, phase: str, outcome: str, detail: str = "") -> None:
         """One more step."""
@@ -71,6 +73,10 @@ class Trace:
 
     def _others(self) -> list[Step]:
         return list(self.rules.others(self)) if self.rules is not None else []
+
+    def deeds(self) -> list[Step]:
+        """The steps that say what was done: rules that matched, what they noted, and what failed."""
+        return [step for step in self.steps if step.outcome in (MATCHED, FAILED)]
 
     def matched(self) -> list[str]:
         """The names of the rules that matched, each once, in order."""
@@ -91,7 +97,7 @@ class Trace:
         return {
             "steps": [list(step) for step in self.steps],
             "answered_by": self.answered_by,
-            "other_hosts": len(self._others()),
+            "other_hosts": sum(step.outcome == MISSED for step in self._others()),
         }
 
     @classmethod

@@ -25,10 +25,11 @@ from proxyfw.ruleset.shape import Where
 class RuleFile:
     """A file with rules: a list of them, or a mapping whose ``rules`` they are.
 
-    Raises OptionsError if it cannot be read: file, line, column and what is wrong.
+    *alone*: nothing else may be in the mapping, as there may be in ``config.yaml``. Raises OptionsError if it
+    cannot be read: file, line, column and what is wrong.
     """
 
-    def __init__(self, path: Path, text: str | None = None) -> None:
+    def __init__(self, path: Path, text: str | None = None, alone: bool = True) -> None:
         self.path = path
         try:
             self.text = path.read_text(encoding="utf-8") if text is None else text
@@ -44,7 +45,7 @@ class RuleFile:
         if self._data is None:
             self._data = []
         self._below: Where = ("rules",) if isinstance(self._data, Mapping) else ()
-        if self._below:
+        if self._below and alone:
             for key in self._data:
                 if key not in ("rules", "version"):
                     raise OptionsError(

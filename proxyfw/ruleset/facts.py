@@ -74,6 +74,12 @@ def protocol(subject: Subject) -> str:
     return subject.type if isinstance(subject, TCPFlow | UDPFlow | DNSFlow) else ""
 
 
+def websocket_url(flow: HTTPFlow) -> str:
+    """The URL with ``ws`` or ``wss``, as a page writes it to open a WebSocket; "" of other requests."""
+    spoken = protocol(flow)
+    return spoken + flow.request.pretty_url[len(flow.request.scheme) :] if spoken.startswith("ws") else ""
+
+
 def _names(message: Message) -> Iterator[bytes]:
     return (name for name, _ in message.headers.fields)
 

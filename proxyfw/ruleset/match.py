@@ -117,7 +117,8 @@ class Match:
 
     filter: Annotated[_Filter | None, "Filter expression, as `~m POST & ~t json`."] = None
     url: Annotated[
-        list[Pattern] | None, "Pattern of the URL; the query counts only if the pattern has a `?`."
+        list[Pattern] | None,
+        "Pattern of the URL, of WebSockets also as `wss://`; the query counts only if the pattern has a `?`.",
     ] = None
     scheme: Annotated[list[Pattern] | None, "`http` or `https`."] = None
     host: Annotated[
@@ -233,10 +234,25 @@ def _has(
 
 
 def _url(match: Match) -> Iterable[Test]:
-    for name, get in (("url", lambda f: f.request.pretty_url), ("path", lambda f: f.request.path)):
-        patterns = getattr(match, name)
-        if patterns is not None:
-            yield Test(name, Known.REQUEST_HEAD, _with_query(patterns, get))
+    if match.url is not None:
+        yield Test("url", Known.REQUEST_HEAD, _of_url(match.url))
+    if match.path is not None:
+        yield Test("path", Known.REQUEST_HEAD, _with_query(match.path, lambda f: f.request.path))
+
+
+def _of_url(patterns: Sequence[Pattern]) -> Callable[[Any], Found | None]:
+    """Patterns that begin with ``ws`` mean the URL that a page writes to open a WebSocket."""
+    of_sockets = [each for each in patterns if each.text.lower().startswith(("ws://", "wss://"))]
+    usual = _with_query([each for each in patterns if each not in of_sockets], lambda f: f.request.pretty_url)
+    if not of_sockets:
+        return usual
+    socket = _with_query(of_sockets, facts.websocket_url)
+
+    def holds(subject: Any) -> Found | None:
+        found = usual(subject)
+        return socket(subject) if found is None else found
+
+    return holds
 
 
 def _with_query(patterns: Sequence[Pattern], get: Callable[[HTTPFlow], str]) -> Callable[[Any], Found | None]:

@@ -61,6 +61,13 @@ class Active:
         """Whether nothing about *host* rules it out."""
         return self._hosts is None or any(pattern(host) for pattern in self._hosts)
 
+    def left_out(self, host: str) -> Step:
+        """Why a flow to *host* has not met it."""
+        hook = next(iter(self.calls), "")
+        if self.may_concern(host):
+            return Step(self.rule.name, hook, LATE, "it did not come to that")
+        return Step(self.rule.name, hook, MISSED, "host")
+
     def decide(self, subject: Any) -> tuple[Found | None, str]:
         """What was found, or None and the field that failed."""
         found: Found = ()
@@ -119,10 +126,10 @@ class Rules:
         return found
 
     def others(self, trace: Trace) -> list[Step]:
-        """Of rules that no step of *trace* is about: that their host did not match."""
+        """Of rules that no step of *trace* is about: their host did not match, or it never came to them."""
         named = {step.rule for step in trace.steps}
         return [
-            Step(active.rule.name, next(iter(active.calls), ""), MISSED, "host")
+            active.left_out(trace.host)
             for active in self.active
             if active.calls and active.rule.name not in named
         ]
@@ -138,6 +145,7 @@ class Rules:
             if trace is None:
                 subject.trace = trace = Trace(self)
                 trace.hits = {}
+            trace.host = host
             queue = self._with_earlier(hook, queue, trace)
         if not queue:
             return None
@@ -311,7 +319,7 @@ class _Walk:
         """Where the rule has sent the flow to another host, the rules of that one go on."""
         host = facts.host(self._subject)
         if host != self._host:
-            self._host = host
+            self._host = self._trace.host = host
             queue = self._rules.concerning(self.hook, host)
             if isinstance(self._subject, Flow):
                 queue = self._rules._with_earlier(self.hook, queue, self._trace)

@@ -19,6 +19,7 @@ from proxyfw.dns import DNSFlow, DNSMessage, Question, ResourceRecord, ResponseC
 from proxyfw.exceptions import OptionsError
 from proxyfw.flow import Error, Flow
 from proxyfw.http import Headers, HTTPFlow, Request, Response
+from proxyfw.rules import Trace
 from proxyfw.testing import (
     addon_test_context,
     client_connection,
@@ -285,6 +286,24 @@ async def test_detail_2_shows_headers(printed: Callable[[], str]) -> None:
         "    < Content-Type: image/png",
         "    < content-length: 600",
         "",
+    ]
+
+
+async def test_detail_2_shows_what_rules_did(printed: Callable[[], str]) -> None:
+    flow = answered()
+    flow.trace = trace = Trace()
+    trace.add("other", "request", "missed", "path")
+    trace.add("mock\x1b", "request", "matched")
+    trace.add("slow", "websocket_message", "matched", "waited 1 s")
+    trace.add("slow", "websocket_message", "matched", "waited 1 s")
+    trace.add("bad", "request", "failed", "no such file")
+    trace.answered_by = "mock"
+    await dump(flow, flow_detail=2)
+    assert [line for line in printed().splitlines() if "*" in line] == [
+        "    * request: mock\\x1b matched",
+        "    * websocket_message: slow matched (waited 1 s), 2 times",
+        "    * request: bad failed: no such file",
+        "    * answered by mock",
     ]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from proxyfw import ctx, hookspecs
+from proxyfw import config, ctx, hookspecs
 from proxyfw.addonmanager import Loader
 from proxyfw.exceptions import CommandError, OptionsError
 from proxyfw.http import HTTPFlow, Response
@@ -123,6 +123,23 @@ async def test_rules_in_the_configuration(file: Path) -> None:
         assert [rule.name for rule in w.proxy.addons.rules] == ["inline", "hello"]
         w.proxy.options.update(rules=[])
         assert [rule.name for rule in w.proxy.addons.rules] == ["hello"]
+
+
+async def test_a_mistake_in_the_configuration_file_is_pointed_at(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("rules:\n  - name: a\n    match: {pth: /a}\n    action: say\nrules_seed: x\n")
+    made = Proxy(default_addons=("rules",), addons=[Saying()], confdir=str(tmp_path))
+    config.load(made.options, path)
+    with pytest.raises(OptionsError) as refused:
+        await made.start()
+    assert str(refused.value) == f"{path}:3:13: match.pth: there is no 'pth' here; did you mean path?"
+
+
+async def test_a_mistake_elsewhere_is_not_looked_for_in_the_configuration_file(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("rules: []\n")
+    made = Proxy(default_addons=("rules",), confdir=str(tmp_path), rules=[{"action": "nope"}])
+    with pytest.raises(OptionsError, match=r"^rules\[0\]\.action\.type: there is no action 'nope'"):
+        await made.start()
 
 
 async def test_commands_say_what_rules_did(proxy: Proxy) -> None:

@@ -99,6 +99,20 @@ def test_what_rules_would_do_to_a_request() -> None:
     ]
 
 
+def test_a_body_has_the_type_that_clients_give_it() -> None:
+    Path("rules.yaml").write_text(
+        "- {name: form, match: {form: {user: alice}}, action: say}\n"
+        "- {name: json, match: {headers: {content-type: '*/json'}}, action: say}\n"
+    )
+    for more, answered in (
+        (["-d", "user=alice"], "form"),
+        (["-d", '{"user": "alice"}'], "json"),
+        (["-d", "[1]", "-H", "Content-Type: text/plain"], ""),
+    ):
+        last = run("test", "rules.yaml", "http://a.test/", *more).output.splitlines()[-1]
+        assert last.startswith(f"  = answered by {answered}:") is bool(answered)
+
+
 def test_a_dry_run_over_saved_flows_says_what_the_live_run_did() -> None:
     """features 33."""
     flows = [http_flow("http://a.example.com/tea", 404), http_flow("http://other.test/")]

@@ -185,6 +185,25 @@ def test_the_kind_of_traffic() -> None:
     assert not holds({"protocol": "grpc"}, tcp_flow())
 
 
+@pytest.mark.parametrize(
+    ("pattern", "held"),
+    [
+        ("wss://chat.test/*", True),
+        ("WSS://chat.test/room?a=*", True),
+        ("https://chat.test/room", True),
+        ("ws://chat.test/*", False),
+        ("wss://other.test/*", False),
+    ],
+)
+def test_a_url_may_be_written_as_a_page_opens_a_websocket(pattern: str, held: bool) -> None:
+    upgrade = flow(url="https://chat.test/room?a=1", headers={"Upgrade": "websocket"})
+    assert holds({"url": pattern}, upgrade) is held
+    assert holds({"url": ["http://nope/", pattern]}, upgrade) is held
+    plain = flow(url="https://chat.test/room?a=1")
+    assert holds({"url": pattern}, plain) is (held and pattern.startswith("https"))
+    assert not holds({"url": pattern}, tcp_flow())
+
+
 def test_connections_before_there_is_a_flow() -> None:
     client, server = client_connection(), server_connection(("One.example", 443))
     hello = ClientHelloData(ClientHello(b"", "Two.example", (), (), ()), client, server)  # type: ignore[arg-type]

@@ -261,6 +261,18 @@ async def test_the_trace_names_every_rule_and_the_field_that_failed() -> None:
     assert state["trace"]["other_hosts"] == 1
 
 
+async def test_a_rule_that_the_flow_never_came_to_is_not_said_to_be_for_another_host() -> None:
+    """features 32."""
+    rules = book(
+        {"name": "any", "match": {"status": 503}, "action": "tag"},
+        {"name": "other", "match": {"host": "other.test", "status": 503}, "action": "tag"},
+    )
+    flow = await run(rules, get())
+    assert flow.trace
+    assert [(step.rule, step.outcome) for step in flow.trace] == [("any", "late"), ("other", "missed")]
+    assert flow.get_state()["trace"]["other_hosts"] == 1
+
+
 @pytest.mark.parametrize("later", [False, True])
 async def test_an_action_that_fails_is_reported_and_the_rest_runs(
     later: bool, caplog: pytest.LogCaptureFixture

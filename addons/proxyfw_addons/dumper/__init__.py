@@ -10,10 +10,9 @@ from collections.abc import Iterator, Set
 
 from proxyfw import ctx, hookimpl
 from proxyfw.addonmanager import Loader
-from proxyfw.exceptions import FilterError, OptionsError
 from proxyfw.flow import Flow
 from proxyfw.http import HTTPFlow
-from proxyfw.options import Options
+from proxyfw.options import Options, parse_filter
 from proxyfw.redaction import redacted
 
 from .bodies import WHOLE, Bodies
@@ -50,13 +49,8 @@ def load(loader: Loader) -> None:
 
 def configure(updated: Set[str]) -> None:
     """Refuse a filter that cannot be read."""
-    if "dumper_filter" in updated and ctx.options.dumper_filter:
-        from proxyfw import flowfilter  # only those who choose pay for the language
-
-        try:
-            flowfilter.parse(ctx.options.dumper_filter)
-        except FilterError as problem:
-            raise OptionsError(f"option dumper_filter: {problem}") from None
+    if "dumper_filter" in updated:
+        parse_filter("option dumper_filter", ctx.options.dumper_filter)
 
 
 def running() -> None:

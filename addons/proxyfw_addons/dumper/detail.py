@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from proxyfw.dns import DNSFlow
@@ -16,7 +17,8 @@ from .look import escape
 
 
 def details(flow: Flow, bodies: Bodies | None) -> Iterator[tuple[str, str]]:
-    """Marks (``>`` to the server, ``<`` from it) and lines, with bodies if they are wanted."""
+    """Marks (``*`` rules, ``>`` to the server, ``<`` from it) and lines, with bodies if they are wanted."""
+    yield from (("*", text) for text in _of_rules(flow))
     if isinstance(flow, HTTPFlow):
         yield from _of_message(">", _request_line(flow.request), flow.request, flow, bodies)
         if flow.response:
@@ -31,6 +33,16 @@ def details(flow: Flow, bodies: Bodies | None) -> Iterator[tuple[str, str]]:
         if flow.response:
             yield "", ""
             yield from (("<", text) for text in bodies.lines(flow.response, flow))
+
+
+def _of_rules(flow: Flow) -> Iterator[str]:
+    """What rules did to the flow, each deed once, however many messages it was done to."""
+    if flow.trace is None:
+        return
+    for text, times in Counter(str(step) for step in flow.trace.deeds()).items():
+        yield escape(text if times == 1 else f"{text}, {times} times")
+    if flow.trace.answered_by:
+        yield escape(f"answered by {flow.trace.answered_by}")
 
 
 def _of_message(

@@ -12,8 +12,8 @@ from typing import Any
 from proxyfw import ctx
 from proxyfw import flow as flows
 from proxyfw.addonmanager import Loader
-from proxyfw.exceptions import FilterError, OptionsError
 from proxyfw.http import HTTPFlow
+from proxyfw.options import parse_filter
 from proxyfw.rules import Action, Hit, Match, Rule, RuleBook
 
 from .jar import Jar
@@ -84,14 +84,9 @@ def _jar() -> Jar:
 
 def _rules(expression: str | None) -> Iterator[Rule]:
     """All cookies are kept, whatever the filter is: the request that logs in need not match it."""
-    if not expression:
+    condition: Any = parse_filter("stickycookie", expression)
+    if condition is None:
         return
-    from proxyfw import flowfilter  # not before there is a filter: it is not small
-
-    try:
-        condition: Any = flowfilter.parse(expression)
-    except FilterError as problem:
-        raise OptionsError(f"stickycookie: {problem}") from None
     place = "option stickycookie"
     yield Rule("stickycookie keeps", Match(), (Keep(),), place=place)
     yield Rule("stickycookie", Match(filter=condition), (Send(),), place=place)
