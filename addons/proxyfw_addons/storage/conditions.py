@@ -22,10 +22,11 @@ from .tables import Tables
 
 
 class Condition(NamedTuple):
-    """An expression of peewee; *exact* if it says all that the filter says."""
+    """An expression of peewee; *exact* if it says all that the filter says; *cost* is higher for text."""
 
     expression: Any
     exact: bool
+    cost: int = 0
 
 
 def condition(made: Tables, wanted: Filter, clock: Callable[[], float] = time.time) -> Condition:
@@ -86,10 +87,12 @@ class _Language:
         expression = _any(stated)
         if optional:
             expression = (columns[0] != "") & expression
-        return Condition(expression, True)
+        return Condition(expression, True, 1)
 
 
 _SPECIAL = frozenset(r".^$*+?{}[]\|()")
+_TWINS = re.compile("[ksKS]")
+"""Letters that match others beyond ASCII if capitals make no difference."""
 
 
 class _Patterns:
@@ -101,10 +104,10 @@ class _Patterns:
 
     def matching(self, column: Any, pattern: str) -> Any | None:
         """An expression that is true where *pattern* is found in *column*, or None if there is none."""
-        plain = pattern.isascii() and _SPECIAL.isdisjoint(pattern)
-        if plain and not {"k", "s"} & set(pattern.lower()):  # two letters have twins beyond ASCII
-            find = orm.fn.INSTR if self._sqlite else orm.fn.STRPOS
-            return _known(column) & (find(orm.fn.LOWER(column), pattern.lower()) > 0)
+        certain = _literal(pattern)
+        there = _known(column) & self._contains(column, certain) if certain else _known(column)
+        if certain == pattern:
+            return there
         if not self._sqlite:
             return None
         with warnings.catch_warnings():
@@ -112,7 +115,25 @@ class _Patterns:
             search = re.compile(pattern, re.IGNORECASE).search
         name = f"found_{abs(hash(pattern)):x}"
         self._database.register_function(partial(_found, search), name, 1)
-        return _known(column) & (getattr(orm.fn, name)(column) == 1)
+        return there & (getattr(orm.fn, name)(column) == 1)
+
+    def _contains(self, column: Any, text: str) -> Any:
+        if not self._sqlite:
+            return orm.fn.STRPOS(orm.fn.LOWER(column), text.lower()) > 0
+        escaped = text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+        return orm.fn.LIKE(f"%{escaped}%", column, "!") == 1
+
+
+def _literal(pattern: str) -> str:
+    """Text without which *pattern* cannot be found, the database's way; ``""`` if none is known."""
+    start = len(pattern)
+    for at, char in enumerate(pattern):
+        if char in _SPECIAL:
+            start = max(0, at - (char in "?*{"))
+            break
+    if "|" in pattern or not pattern.isascii():
+        return ""
+    return max(_TWINS.split(pattern[:start]), key=len)
 
 
 def _found(search: Callable[[str], object], text: str | None) -> int:
@@ -141,18 +162,21 @@ def _between(column: Any, low: float, high: float) -> Any:
 
 
 def _inverse(inner: Condition) -> Condition:
-    return Condition(~inner.expression, True) if inner.exact else Condition(_TRUE, False)
+    return Condition(~inner.expression, True, inner.cost) if inner.exact else Condition(_TRUE, False)
 
 
 def _both(parts: Sequence[Condition]) -> Condition:
+    exact = all(part.exact for part in parts)
+    parts = sorted(parts, key=lambda part: part.cost)  # the database looks at them in this order
     expression = parts[0].expression
     for part in parts[1:]:
         expression = expression & part.expression
-    return Condition(expression, all(part.exact for part in parts))
+    return Condition(expression, exact, parts[-1].cost)
 
 
 def _either(parts: Sequence[Condition]) -> Condition:
-    return Condition(_any([part.expression for part in parts]), all(part.exact for part in parts))
+    cost = max(part.cost for part in parts)
+    return Condition(_any([part.expression for part in parts]), all(part.exact for part in parts), cost)
 
 
 def _any(expressions: Sequence[Any]) -> Any:

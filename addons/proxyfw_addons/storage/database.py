@@ -24,6 +24,8 @@ _PRAGMAS = {
     "foreign_keys": 1,
     "busy_timeout": 5000,
     "cache_size": -16000,
+    "mmap_size": 1 << 28,
+    "wal_autocheckpoint": 8000,  # pages that many batches change are written back once
     "journal_size_limit": 1 << 26,
 }
 _URL = re.compile(r"postgres(ql)?://", re.IGNORECASE)

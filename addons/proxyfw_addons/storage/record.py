@@ -35,6 +35,8 @@ MESSAGE = (
     "number", "kind", "from_client", "timestamp", "size", "dropped", "injected", "truncated", "content",
 )  # fmt: skip
 
+_URL = FLOW.index("url")
+
 _is_asset = flowfilter.parse("~a")
 _SIDES = (("request", "client"), ("response", "server"))
 _PACKED = {"use_bin_type": True, "unicode_errors": "surrogatepass"}
@@ -87,14 +89,15 @@ def recorded(flow: Flow, limit: float = math.inf, *, bodies: bool = True, open: 
     size = len(packed) + sum(len(content) for _, content in kept) + sum(len(row[-1]) for row in messages)
     size += sum(len(text) for text in headers if text)
     cut = cut or any(row[7] for row in messages)
+    columns = _columns(flow, open, cut, size, hashes)
     return Record(
         flow.id,
         open,
-        _columns(flow, open, cut, size, hashes),
+        columns,
         (*headers, packed),
         kept,
         messages,
-        "" if open or not bodies else searchable(flow),
+        "" if open or not bodies else searchable(flow, columns[_URL]),
         size,
     )
 
@@ -192,14 +195,15 @@ def _columns(flow: Flow, open: bool, cut: bool, size: int, hashes: Sequence[byte
     peer = flow.server_conn.peername
     trace = flow.trace
     error = flow.error
+    http = _http(flow)
     return (
         flow.id, flow.type, int(open), _start(flow), _duration(flow),
-        *_http(flow),
+        *http,
         _at(flow.client_conn.peername), _at(address), _at(peer),
         storable(error.msg) if error is not None else None, flow.is_replay, storable(flow.marked),
         storable(flow.comment), int(_is_answered(flow)),
         int(isinstance(flow, HTTPFlow) and flow.websocket is not None),
-        int(isinstance(flow, HTTPFlow) and _is_asset(flow)), int(cut),
+        int(_may_be_asset(http[7]) and _is_asset(flow)), int(cut),
         storable(trace.answered_by) if trace is not None and trace.answered_by else None,
         size, *hashes,
     )  # fmt: skip
@@ -220,6 +224,11 @@ def _http(flow: Flow) -> Row:
         response.status_code if response is not None else None,
         _type(request), _type(response) if response is not None else None, *_sizes(flow),
     )  # fmt: skip
+
+
+def _may_be_asset(kind: str | None) -> bool:
+    """Most answers are none, and that is quickly said."""
+    return kind is not None and not kind.startswith(("application/json", "text/html", "text/plain"))
 
 
 def _type(message: Message) -> str | None:

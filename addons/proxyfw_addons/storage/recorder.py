@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from proxyfw import ctx, hookimpl
+from proxyfw import hookimpl
 from proxyfw.exceptions import CommandError, OptionsError
 from proxyfw.flow import Flow, clock
 from proxyfw.http import HTTPFlow
@@ -54,7 +54,6 @@ class Recorder:
     """Records the traffic of one proxy, *master*. Raises OptionsError if the database cannot be opened."""
 
     def __init__(self, master: Any, **queue: Any) -> None:
-        self._master = master
         self._loop = asyncio.get_running_loop()
         self._room: asyncio.Event | None = None
         self._open: dict[str, int] = {}
@@ -165,8 +164,7 @@ class Recorder:
         return self._wait() if self.writer.full else None
 
     def _record(self, flow: Flow, bodies: bool = True, without_messages: bool = False) -> Item:
-        with ctx.use(self._master):
-            made = recorded(redacted(flow), self._limit, bodies=bodies)
+        made = recorded(redacted(flow), self._limit, bodies=bodies)
         return made._replace(messages=[]) if without_messages else made
 
     # When the disk is slow

@@ -24,14 +24,14 @@ def storable(text: str) -> str:
     return clean.replace("\0", "\ufffd")
 
 
-def searchable(flow: Flow) -> str:
-    """URL, values of header fields, decoded text bodies and messages of *flow*."""
-    return storable("\n".join(_parts(flow)))
+def searchable(flow: Flow, url: str | None = None) -> str:
+    """URL, values of header fields, decoded text bodies and messages of *flow*; *url* if it is known."""
+    return storable("\n".join(_parts(flow, url)))
 
 
-def _parts(flow: Flow) -> Iterator[str]:
+def _parts(flow: Flow, url: str | None) -> Iterator[str]:
     if isinstance(flow, HTTPFlow):
-        yield flow.request.pretty_url
+        yield url or flow.request.pretty_url
         for message in (flow.request, flow.response):
             if message is not None:
                 values = b"\n".join([value for _, value in message.headers.fields])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import threading
 import time
@@ -65,6 +66,8 @@ class Lost:
 class Writer:
     """Writes to the database at *place*. It opens it in its own thread, and closes it at `stop`.
 
+    The thread runs as code of the proxy that made it.
+
     *relieved* is called in that thread when there is room again in a queue that was full; *begin* once, at
     the beginning.
     """
@@ -95,7 +98,9 @@ class Writer:
         self._hurry = threading.Event()
         self._stopping = False
         self._was_full = False
-        self._thread = threading.Thread(target=self._run, name="proxyfw storage", daemon=True)
+        self._thread = threading.Thread(
+            target=contextvars.copy_context().run, args=(self._run,), name="proxyfw storage", daemon=True
+        )
         self._ready: Future[None] = Future()
 
     def start(self) -> None:

@@ -76,7 +76,7 @@ async def test_a_session_on_postgresql(server: str) -> None:
         assert (await call("sessions.stats"))["hosts"] == {"example.com": 2, "api.test": 1}
         library = Library.at(server)
         for text, ids in (
-            ("~m POST", "b"), ("~u teapot", "a"), ("~u 'tea.ot'", "a"), ("~marker blue", "a"), ("~size >250", "b"),
+            ("~m POST", "b"), ("~u teapot", "a"), ("~d example", "ac"), ("~marker blue", "a"), ("~size >250", "b"),
             ("!~websocket", "ab"), ("~c 101 | ~d api", "bc"), ("~dur >1h", ""), ("~sizeq >0", "bc"),
         ):  # fmt: skip
             found = library.rows(wanted=flowfilter.parse(text), newest=False)
