@@ -88,9 +88,8 @@ async def recording(folder: Path, seconds: float) -> None:
         used = time.process_time()
         status = await recorder.do(lambda made: recorder.status())
         busy += time.process_time() - used
-    print(
-        f"{(busy - idle) / len(flows) * 1e6:.0f} µs of CPU a flow at {RATE} flows/s; {waiting} waited, {status}"
-    )
+    each = (busy - idle) / len(flows) * 1e6
+    print(f"{each:.0f} µs of CPU a flow at {RATE} flows/s; {waiting} waited, {status}")
 
 
 def searching(folder: Path, number: int) -> None:

@@ -76,8 +76,9 @@ async def test_a_session_on_postgresql(server: str) -> None:
         assert (await call("sessions.stats"))["hosts"] == {"example.com": 2, "api.test": 1}
         library = Library.at(server)
         for text, ids in (
-            ("~m POST", "b"), ("~u teapot", "a"), ("~d example", "ac"), ("~marker blue", "a"), ("~size >250", "b"),
-            ("!~websocket", "ab"), ("~c 101 | ~d api", "bc"), ("~dur >1h", ""), ("~sizeq >0", "bc"),
+            ("~m POST", "b"), ("~u teapot", "a"), ("~d example", "ac"), ("~marker blue", "a"),
+            ("~u 'tea.ot'", "a"), ("~size >250", "b"), ("!~websocket", "ab"), ("~c 101 | ~d api", "bc"),
+            ("~dur >1h", ""), ("~sizeq >0", "bc"),
         ):  # fmt: skip
             found = library.rows(wanted=flowfilter.parse(text), newest=False)
             assert "".join(row["uid"] for row in found) == ids, text
