@@ -76,9 +76,10 @@ class Batches:
         if new or again:
             many(self._database, self._bodies, bodies)
         numbers = self._insert(int(session.id), new)
-        grown = sum(record.size for record in new) + self._renew(again, numbers)
-        grown += self._add_messages(item for item in items if isinstance(item, Note))
-        texts = [(numbers[record.uid], record.text) for record in (*new, *again) if record.text]
+        grown = sum(record.size for record in new)
+        self._add_messages(item for item in items if isinstance(item, Note))
+        self._renew(again, numbers)
+        texts = [(numbers[record.uid], record.text) for record in new if record.text]
         self.index.add(int(session.id), sorted(texts))
         for record in records:
             if not record.open:
@@ -118,15 +119,14 @@ class Batches:
         ((value,),) = cursor.fetchall()
         return int(value) - count + 1
 
-    def _renew(self, records: Iterable[Record], numbers: dict[str, int]) -> int:
-        """Bring flows that were open up to date; returns by how many bytes they have grown."""
+    def _renew(self, records: Iterable[Record], numbers: dict[str, int]) -> None:
+        """Bring flows that were open up to date, in the sessions that they began in."""
         flows, details = self._tables.flows, self._tables.details
-        grown = 0
         for record in records:
             number = numbers[record.uid]
             if record.messages:
-                grown += self._add_messages([Note(record.uid, record.messages)])
-            before = flows.select(flows.size).where(flows.id == number).scalar()
+                self._add_messages([Note(record.uid, record.messages)])
+            before = flows.select(flows.size, flows.session).where(flows.id == number).tuples().first()
             if before is None:
                 continue  # it has been deleted
             size = record.size + self._size_of_messages(number)
@@ -135,8 +135,9 @@ class Batches:
             details.update(dict(zip(DETAILS, record.details, strict=True))).where(
                 details.flow == number
             ).execute()
-            grown += size - before
-        return grown
+            sessions.count(self._tables, before[1], 0, size - before[0])
+            if record.text:
+                self.index.add(before[1], [(number, record.text)])
 
     def _size_of_messages(self, number: int) -> int:
         import peewee as orm
@@ -145,17 +146,19 @@ class Batches:
         length = orm.fn.SUM(orm.fn.LENGTH(messages.content))
         return int(messages.select(length).where(messages.flow == number).scalar() or 0)
 
-    def _add_messages(self, notes: Iterable[Note]) -> int:
+    def _add_messages(self, notes: Iterable[Note]) -> None:
+        """Insert messages of open flows; they are counted with their flow when it ends."""
         rows = [
             (self._open[note.uid], *message)
             for note in notes
             if note.uid in self._open
             for message in note.messages
         ]
-        if not rows:
-            return 0
-        many(self._database, self._messages, rows)
-        return 0  # counted with the flow when it ends
+        if rows:
+            flows = self._tables.flows
+            query = flows.select(flows.id).where(flows.id << list({row[0] for row in rows}))
+            there = {number for (number,) in query.tuples()}  # sessions are deleted with what is open in them
+            many(self._database, self._messages, [row for row in rows if row[0] in there])
 
     def _body(self, key: bytes, content: bytes) -> Row:
         if len(content) >= _LEAST:

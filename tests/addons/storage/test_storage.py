@@ -150,13 +150,29 @@ async def test_messages_are_recorded_while_the_connection_lasts(place: str) -> N
             [b"one", b"two", b"three"],
         )
         flow.live = False
+        await w.proxy.commands.call("sessions.new", "later")
         await end(w.proxy, flow)
-        await w.proxy.commands.call("sessions.list")
+        before, after = await w.proxy.commands.call("sessions.list")
+        assert (before["size"], after["size"]) == (library.rows()[0]["size"], 0)
         (again,) = library.flows()
         assert [message.content for message in again.messages] == [b"one", b"two", b"three"]  # type: ignore[attr-defined]
         assert again.forgotten == 0  # type: ignore[attr-defined]
         assert library.rows()[0]["open"] == 0
         library.close()
+
+
+async def test_a_session_is_deleted_with_what_is_open_in_it(
+    place: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with world(addons=["storage"], store=place) as w:
+        flow = tcp_flow((True, b"one"), id="t", live=True)
+        await w.proxy.addons.call(hookspecs.tcp_start, flow)
+        await w.proxy.commands.call("sessions.delete", "default")
+        await w.proxy.addons.call(hookspecs.tcp_message, flow)
+        flow.live = False
+        await end(w.proxy, flow)
+    assert kept(place) == []
+    assert "cannot be recorded" not in caplog.text
 
 
 async def test_the_record_is_cut_never_the_traffic(place: str) -> None:
