@@ -7,7 +7,7 @@ import json
 import logging
 
 import pytest
-from talks import talk
+from compat_talks import talk
 
 from proxyfw.http import HTTPFlow
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from talks import SCRIPTS, Talk, WebSocketEnd, talk
+from compat_talks import SCRIPTS, Talk, WebSocketEnd, talk
 
 from proxyfw import ctx, io, testing
 from proxyfw.dns import DNSMessage, Question, ResponseCode
