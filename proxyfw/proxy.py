@@ -44,7 +44,7 @@ log = logging.getLogger("proxyfw")
 
 DEFAULT_ADDONS = (
     "access", "contentviews", "flows", "options", "replay", "inject", "intercept", "breakpoint", "redact",
-    "ssl_passthrough",
+    "ssl_passthrough", "export",
     "throttle", "delay", "faults",
     "block", "block_hosts", "cors", "mock", "redirect", "websocket_mock",
     "rules", "map_local", "map_remote", "dns_map", "upstream", "save", "readfile", "storage",

@@ -25,7 +25,6 @@ LEFTOVERS: dict[str, tuple[Any, Any, str]] = {
     "command_history": (bool, True, _NO_UI),
     "connect_addr": (str | None, None, "the system chooses the address to connect from"),
     "console_focus_follow": (bool, False, _NO_UI),
-    "export_preserve_original_ip": (bool, False, _NOT_YET),
     "hardump": (str, "", _NOT_YET),
     "http3": (bool, True, "HTTP/3 is not spoken"),
     "http_connect_send_host_header": (bool, True, "CONNECT always has a Host header"),
