@@ -14,6 +14,9 @@ SPENT = "spent"
 LATE = "late"
 FAILED = "failed"
 
+MOST_STEPS = 4096
+"""Steps that are kept; a connection can last for weeks, with a step for each of its messages."""
+
 _SPOKEN = {
     MATCHED: "matched",
     MISSED: "did not match: {}",
@@ -64,7 +67,9 @@ class Trace:
         """The host that rules were last asked about."""
 
     def add(self, rule: str, phase: str, outcome: str, detail: str = "") -> None:
-        """One more step."""
+        """One more step; of very many, some in the middle are forgotten."""
+        if len(self.steps) >= MOST_STEPS:
+            del self.steps[MOST_STEPS // 2 : -MOST_STEPS // 4]
         self.steps.append(Step(rule, phase, outcome, detail))
 
     def all_steps(self) -> list[Step]:

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from proxyfw.connection import ServerConnectionHookData
+from proxyfw.dns import DNSFlow, DNSMessage, Question
 from proxyfw.exceptions import OptionsError
 from proxyfw.http import HTTPFlow, Request, Response
-from proxyfw.rules import Action, Hit, Rule, RuleBook, dry_run
+from proxyfw.model.trace import MOST_STEPS
+from proxyfw.rules import Action, Hit, Rule, RuleBook, Trace, dry_run
 from proxyfw.testing import client_connection, http_flow, server_connection, websocket_flow
 
 
@@ -87,12 +89,25 @@ class Count(Action):
 
 
 @dataclass
+class Drop(Action):
+    def websocket_message(self, flow: HTTPFlow, hit: Hit) -> None:
+        assert flow.websocket
+        flow.websocket.messages[-1].drop()
+
+    def dns_request(self, flow: DNSFlow, hit: Hit) -> None:
+        assert flow.response is None
+
+    def dns_response(self, flow: DNSFlow, hit: Hit) -> None:
+        hit.note("answered")
+
+
+@dataclass
 class Refuse(Action):
     def server_connect(self, data: ServerConnectionHookData, hit: Hit) -> None:
         data.server.error = "refused"
 
 
-TYPES = (Tag, Say, Send, Break, Kill, Early, After, Count, Refuse)
+TYPES = (Tag, Say, Send, Break, Kill, Early, After, Count, Drop, Refuse)
 
 
 def book(*rules: dict[str, Any]) -> RuleBook:
@@ -351,6 +366,41 @@ async def test_hosts_that_come_and_go_take_no_more_memory_than_a_bound() -> None
     for number in range(10_000):
         rules.concerning("request", f"{number}.example")
     assert len(rules._seen) <= 4096
+
+
+async def test_a_dry_run_of_a_websocket_asks_about_each_message() -> None:
+    """features 33."""
+    rules = book({"name": "both", "match": {"message": "*o*"}, "action": "drop"})
+    recorded = websocket_flow((True, b"one"), (False, b"two"), (True, b"three"))
+    trace, copy = await dry_run(rules.current, recorded)
+    assert [step.outcome for step in trace] == ["matched", "matched", "missed"]
+    assert isinstance(copy, HTTPFlow)
+    assert copy.websocket
+    assert [message.dropped for message in copy.websocket.messages] == [True, True, False]
+    assert recorded.websocket
+    assert not any(message.dropped for message in recorded.websocket.messages)
+    answered, copy = await dry_run(book({"name": "say", "action": "say"}).current, recorded)
+    assert answered.answered_by == "say"
+    assert isinstance(copy, HTTPFlow)
+    assert copy.websocket is None
+
+
+async def test_a_dry_run_of_a_query_of_dns_asks_before_and_after_the_answer() -> None:
+    rules = book({"name": "drop", "match": {"host": "example.com"}, "action": "drop"})
+    recorded = DNSFlow(client_connection(), server_connection())
+    recorded.request = DNSMessage(0, 1, True, questions=[Question("example.com")])
+    recorded.response = recorded.request.succeed([])
+    trace, _ = await dry_run(rules.current, recorded)
+    assert [str(step) for step in trace] == ["dns_request: drop matched", "note: drop matched (answered)"]
+
+
+def test_the_trace_of_a_long_connection_keeps_how_it_began_and_the_latest() -> None:
+    trace = Trace()
+    for number in range(100_000):
+        trace.add(str(number), "websocket_message", "matched")
+    assert len(trace.steps) <= MOST_STEPS
+    assert trace.steps[0].rule == "0"
+    assert trace.steps[-1000].rule == "99000"
 
 
 async def test_a_dry_run_changes_a_copy_only() -> None:

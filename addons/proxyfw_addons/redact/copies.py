@@ -134,7 +134,7 @@ def _remarks(copy: Flow, change: Callable[[str], str]) -> None:
     if copy.trace is not None:
         trace = Trace(copy.trace.rules)
         trace.steps = [step._replace(detail=change(step.detail)) for step in copy.trace.steps]
-        trace.answered_by = copy.trace.answered_by
+        trace.answered_by, trace.host = copy.trace.answered_by, copy.trace.host
         copy.trace = trace
 
 
