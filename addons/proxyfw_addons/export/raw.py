@@ -42,9 +42,9 @@ def _framed(message: Message, has_body: bool) -> list[Field]:
     if not has_body:
         return fields
     length = b"%d" % len(message.raw_content or b"")
-    for number, (name, value) in enumerate(fields):
+    for number, (name, _) in enumerate(fields):
         if name.lower() == b"content-length":
-            fields[number] = (name, length if value != length else value)
+            fields[number] = (name, length)
             return fields
     return [*fields, (b"Content-Length", length)]
 

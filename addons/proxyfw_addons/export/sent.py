@@ -63,7 +63,7 @@ class Sent:
             tuple(_fields(request)),
             _body(request),
             request.http_version,
-            _address(flow) if keep_address else None,
+            _address(flow, name) if keep_address else None,
         )
 
     @property
@@ -111,6 +111,8 @@ def _obstacle(flow: HTTPFlow) -> str | None:
         return f"{request.scheme}://{request.host} is nothing that clients can ask"
     if flow.websocket is not None or request.headers.get("upgrade", "").lower() == "websocket":
         return "it opens a WebSocket, which these clients do not; the format raw_request shows it"
+    if not request.path_bytes.startswith(b"/") and request.path_bytes != b"*":
+        return f"{request.path_bytes!r} is no path"  # after the host of a URL it would be part of that
     for name, value in request.headers.fields:
         if not _TOKEN.fullmatch(name) or not {0, 10, 13}.isdisjoint(value):
             return f"the field {name!r}: {value!r} cannot be sent"
@@ -123,7 +125,7 @@ def _obstacle(flow: HTTPFlow) -> str | None:
 def _missing_body(message: Request) -> str | None:
     """Why the body cannot be had, if so."""
     if message.raw_content is None:
-        return "its body was not kept (it was streamed)"
+        return "its body was not kept (streamed bodies are not)"
     if message.truncated:
         return "the record of its body was cut; limits on what is recorded are options"
     return None
@@ -137,10 +139,13 @@ def _name(flow: HTTPFlow) -> str:
     return request.host
 
 
-def _address(flow: HTTPFlow) -> str:
-    """Where the request went, as far as it is known; an IPv6 address in brackets."""
-    peer = flow.server_conn.peername
-    address = peer[0] if peer is not None else flow.request.host
+def _address(flow: HTTPFlow, name: str) -> str | None:
+    """Where the request for *name* went, if that is known and no proxy; an IPv6 address in brackets."""
+    server = flow.server_conn
+    peer = server.peername
+    address = peer[0] if peer is not None and server.via is None else flow.request.host
+    if _is_address(name) or not _is_address(address):
+        return None
     return f"[{address}]" if ":" in address else address
 
 

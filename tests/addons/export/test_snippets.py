@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 import subprocess
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from proxyfw.cli.main import program
+from proxyfw.connection import ServerSpec
 from proxyfw.exceptions import CommandError
 from proxyfw.flow import Flow
 from proxyfw.http import HTTPFlow, Request, Response
@@ -31,6 +33,7 @@ from proxyfw_addons.storage.batch import Batches
 from proxyfw_addons.storage.database import opened
 from proxyfw_addons.storage.record import recorded
 
+UPSTREAM = ServerSpec("http", ("proxy.example", 3128))
 SEEDS = [
     "'",
     '"',
@@ -190,6 +193,14 @@ def test_what_cannot_be_written_is_refused(format: str, flow: Flow, message: str
         written(format, flow)
 
 
+def test_a_path_does_not_lead_to_another_host() -> None:
+    flow = http_flow()
+    for path in ("@evil.example/", ".evil.example/", ":81/", ""):
+        flow.request.path = path
+        with pytest.raises(CommandError, match="is no path"):
+            written("curl", flow)
+
+
 def test_bodies_that_were_not_kept_are_refused() -> None:
     streamed, cut = http_flow(), http_flow()
     streamed.request.raw_content = None
@@ -229,7 +240,10 @@ def test_tls_to_an_address_is_verified_by_name() -> None:
     assert "https://example.com/ " in written("curl", flow).decode()
     with addon_test_context(Export()) as context:
         context.options.export_preserve_original_ip = True
-        assert "--resolve example.com:443:192.0.2.1" in context.commands.call("export", "curl", flow)
+        export = partial(context.commands.call, "export", "curl", flow)
+        assert "--resolve example.com:443:192.0.2.1" in export()
+        flow.request.host, flow.server_conn.via = "example.com", UPSTREAM
+        assert "--resolve" not in export()
 
 
 def test_commands(tmp_path: Path) -> None:
