@@ -15,8 +15,29 @@ from proxyfw.cli.settings import Settings
 from proxyfw.rules import Rule
 
 PAGES = tuple(
-    "anticache block block-hosts breakpoints cors delay dns-map faults map-local map-remote mock "
-    "modify redact redirect rules ssl-passthrough sticky strip-csp throttle upstream websocket-mock".split()
+    [
+        "anticache",
+        "block",
+        "block-hosts",
+        "breakpoints",
+        "cors",
+        "delay",
+        "dns-map",
+        "faults",
+        "map-local",
+        "map-remote",
+        "mock",
+        "modify",
+        "redact",
+        "redirect",
+        "rules",
+        "ssl-passthrough",
+        "sticky",
+        "strip-csp",
+        "throttle",
+        "upstream",
+        "websocket-mock",
+    ]
 )
 
 _ELSEWHERE = {"--rules", "-w"}

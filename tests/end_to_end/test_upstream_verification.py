@@ -79,7 +79,7 @@ async def refused(field: Field, origin: Origin, host: str = "example.test", **op
 
 @pytest.mark.parametrize("fault", BAD)
 async def test_a_bad_certificate_is_refused_with_its_reason(field: Field, fault: str) -> None:
-    """5.3.56."""
+    """5.3.56, features 47."""
     make, reason = BAD[fault]
     origin = await field.origin(context=field.server_context(make(field.authority)))
     told = await refused(field, origin)
@@ -90,7 +90,7 @@ async def test_a_bad_certificate_is_refused_with_its_reason(field: Field, fault:
 
 @pytest.mark.parametrize("fault", BAD)
 async def test_ssl_insecure_lets_a_bad_certificate_pass(field: Field, fault: str) -> None:
-    """5.3.57."""
+    """5.3.57, features 47."""
     origin = await field.origin(context=field.server_context(BAD[fault][0](field.authority)))
     proxy = await field.proxy(ssl_insecure=True)
     talk = await field.secure(proxy, origin.port)
