@@ -14,7 +14,29 @@ from proxyfw.cli.main import program
 from proxyfw.cli.settings import Settings
 from proxyfw.rules import Rule
 
-PAGES = ("anticache", "block", "block-hosts", "breakpoints", "cors", "delay", "dns-map", "faults", "map-local", "map-remote", "mock", "modify", "redact", "redirect", "rules", "ssl-passthrough", "sticky", "strip-csp", "throttle", "upstream", "websocket-mock",,)
+PAGES = (
+    "anticache",
+    "block",
+    "block-hosts",
+    "breakpoints",
+    "cors",
+    "delay",
+    "dns-map",
+    "faults",
+    "map-local",
+    "map-remote",
+    "mock",
+    "modify",
+    "redact",
+    "redirect",
+    "rules",
+    "ssl-passthrough",
+    "sticky",
+    "strip-csp",
+    "throttle",
+    "upstream",
+    "websocket-mock",
+)
 
 _ELSEWHERE = {"--rules", "-w"}
 """What other tests know of: rule files, and files that are written."""
