@@ -22,7 +22,7 @@ def names() -> list[str]:
 
 
 def command(name: str) -> click.Command | None:
-    """The command *name*, with what others have added to it. Raises UsageError if it cannot be had."""
+    """The command *name*, with what others have added to it; a broken one says so when it is called."""
     offers = {entry.name: entry for entry in offered(GROUP)}
     more = {
         key.removeprefix(f"{name}."): entry for key, entry in offers.items() if key.startswith(f"{name}.")
@@ -58,10 +58,19 @@ def _loaded(entry: EntryPoint) -> click.Command:
     try:
         found = entry.load()
     except Exception as problem:
-        reason = f"{type(problem).__name__}: {problem}"
-        raise click.UsageError(
-            f"the command {entry.name} ({entry.value}) cannot be loaded: {reason}"
-        ) from problem
-    if not isinstance(found, click.Command):
-        raise click.UsageError(f"the command {entry.name} ({entry.value}) is no click command")
-    return found
+        return _broken(entry, f"cannot be loaded: {type(problem).__name__}: {problem}")
+    return found if isinstance(found, click.Command) else _broken(entry, "is no click command")
+
+
+def _broken(entry: EntryPoint, reason: str) -> click.Command:
+    """A command that says what is wrong with it, so that a help can still list the others."""
+
+    def refuse() -> None:
+        raise click.UsageError(f"the command {entry.name} ({entry.value}) {reason}")
+
+    return click.Command(
+        entry.name,
+        callback=refuse,
+        short_help=f"({reason})",
+        context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    )

@@ -61,3 +61,9 @@ def test_commands_of_packages_are_there() -> None:
 def test_what_cannot_be_loaded_is_named() -> None:
     assert "the command bad (" in run("bad", code=2)
     assert "is no click command" in run("worse", code=2)
+
+
+def test_a_broken_one_does_not_keep_the_others_from_the_help() -> None:
+    help = run("--help")
+    assert "Says hello." in help
+    assert "(cannot be loaded: " in help
