@@ -4,13 +4,15 @@
         for flow in io.FlowReader(file).stream():
             ...
 
-Other formats are read by whoever puts a `Format` into `formats`.
+Other formats are read by whoever puts a `Format` into `formats`, or offers one in an installed package: an
+entry point of the group ``proxyfw.formats``, which is imported when a file may be of it.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from typing import BinaryIO, NamedTuple, Protocol
 
 from proxyfw import flowfilter
@@ -62,7 +64,15 @@ class Format(NamedTuple):
 
 
 formats: list[Format] = []
-"""What `FlowReader` knows besides dump files."""
+"""What `FlowReader` knows besides dump files and what installed packages offer."""
+
+
+@cache
+def _offered() -> tuple[Format, ...]:
+    """The formats of installed packages."""
+    from importlib.metadata import entry_points  # not light; dump files do without
+
+    return tuple(entry.load() for entry in entry_points(group="proxyfw.formats"))
 
 
 class FlowWriter:
@@ -82,7 +92,7 @@ class FlowWriter:
 
 def writer_for(path: str) -> Callable[[BinaryIO], Writer]:
     """What writes files of such a name: that of the `Format` with its suffix, else `FlowWriter`."""
-    for format in formats:
+    for format in (*formats, *_offered()):
         if format.writer is not None and path.lower().endswith(format.suffixes):
             return format.writer
     return FlowWriter
@@ -117,7 +127,8 @@ class FlowReader:
         Raises `FlowReadException` where the file is damaged, after what comes before.
         """
         start = self._peek()
-        for format in formats:
+        others = _offered() if start and not start[:1].isdigit() else ()
+        for format in (*formats, *others):
             if format.begins(start):
                 yield from format.read(_Rest(self), self._name)  # type: ignore[arg-type]  # a file to read from
                 return

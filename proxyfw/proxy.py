@@ -47,7 +47,7 @@ DEFAULT_ADDONS = (
     "ssl_passthrough", "export",
     "throttle", "delay", "faults",
     "block", "block_hosts", "cors", "mock", "redirect", "websocket_mock",
-    "rules", "map_local", "map_remote", "dns_map", "upstream", "save", "readfile", "storage",
+    "rules", "map_local", "map_remote", "dns_map", "upstream", "save", "readfile", "har", "storage",
     "modify", "anticache", "anticomp", "stickyauth", "stickycookie", "strip_csp",
 )  # fmt: skip
 """Built-in addons that every proxy has unless it is told otherwise, by entry point name."""

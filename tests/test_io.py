@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxyfw import io
@@ -149,7 +149,7 @@ def test_flows_before_the_damage_are_read(damage: Any, reason: str, tmp_path: Pa
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        (b'{"log": {}}', "looks like JSON"),
+        (b'{"log": {}}', "this is JSON, but no HAR"),
         (b"\xef\xbb\xbf [1]", "looks like JSON"),
         (b"SQLite format 3\x00...", "this is a database"),
         (b"\x1f\x8b\x08", "this is no file of flows: it begins with"),
@@ -221,6 +221,7 @@ def test_earlier_formats_are_read() -> None:
 WHOLE = written(*rich())
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_damage_anywhere_raises_only_our_error(data: st.DataObject) -> None:
     raw = bytearray(WHOLE)
