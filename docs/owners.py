@@ -9,7 +9,7 @@ from proxyfw.addon.dormant import ACTION, COMMAND, FLAG, OPTION
 from proxyfw.addonmanager import AddonManager
 from proxyfw.proxy import DEFAULT_ADDONS, Proxy
 
-FILE = Path(hookspecs.__file__).parent / "addon" / "owners.py"
+FILE = Path(__file__).parents[1] / "proxyfw" / "addon" / "owners.py"
 _LIFE = {"load", "configure", "running", "done"}
 _ALWAYS = {"contentviews"}
 """Have something that is not asked for by name."""
