@@ -50,7 +50,7 @@ class Program(click.Group):
             if not {"-h", "--help"}.isdisjoint(args):
                 click.echo(self.get_help(ctx))
                 ctx.exit()
-        ctx.params = self._known_of(args)
+        ctx.params = {**self._known_of(args), "commands": tuple(self.list_commands(ctx))}
         ctx.args = []
         return []
 

@@ -40,6 +40,8 @@ class Settings:
     """The whole command line, if there are flags in it that only addons can know."""
     own: Sequence[click.Parameter] = ()
     """The flags that the command line has by itself; needed for *words*."""
+    commands: Sequence[str] = ()
+    """The commands there are; needed for *words*."""
 
     @property
     def verbosity(self) -> int:
@@ -94,7 +96,7 @@ class Settings:
         context = flags.strict(self.own, self.words, options)
         options.give(dict(flags.values(context, map(options.option, options))))
         if context.args:
-            check_filter(context.args, ())
+            check_filter(context.args, self.commands)
             filtered = replace(self, filter=" ".join(context.args))
             options.update_defer(**dict(filtered._given()))
 
@@ -160,6 +162,10 @@ def check_filter(words: Sequence[str], commands: Sequence[str]) -> None:
     word = words[0]
     if word.endswith(".py") and not word.startswith("~") and len(word.split()) == 1:
         raise click.UsageError(f"{word}: to run a script, write -s {word}")
+    if word in commands:
+        raise click.UsageError(
+            f"{word}: before a command there can be no flags of addons: write --set NAME=VALUE instead"
+        )
     hint = nearest(word, commands, 0.75)
     if hint and len(words) == 1:
         raise click.UsageError(f"{word}: no such command{hint} As a filter, write '~u {word}'")

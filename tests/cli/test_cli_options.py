@@ -382,3 +382,8 @@ def test_nothing_of_yaml_is_loaded_without_a_file(script: str, monkeypatch: pyte
         monkeypatch.delitem(sys.modules, name)
     assert run("-s", script, "--zoo", "x", "--set", "zoo_rules=[]").exit_code == 0
     assert not [name for name in sys.modules if name.startswith("ruamel")]
+
+
+def test_flags_of_addons_before_a_command_do_not_start_a_proxy() -> None:
+    said = refused("--anticache", "rules", "list", "rules.yaml")
+    assert "rules: before a command there can be no flags of addons: write --set NAME=VALUE instead" in said
