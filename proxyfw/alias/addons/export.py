@@ -10,6 +10,7 @@ from proxyfw.alias.net.http.http1 import assemble_request, assemble_response
 from proxyfw.exceptions import CommandError
 from proxyfw.flow import Flow
 from proxyfw.http import HTTPFlow, Request, Response
+from proxyfw.redaction import redacted
 
 _HOP_BY_HOP = ("connection", "proxy-connection", "transfer-encoding", "content-length", ":authority")
 
@@ -18,7 +19,7 @@ def cleanup_request(f: Flow) -> Request:
     """A copy of the request, its body decoded. Raises CommandError if there is none."""
     if not isinstance(f, HTTPFlow):
         raise CommandError("Can't export flow with no request.")
-    request = f.request.copy()
+    request = redacted(f).request.copy()
     request.decode(strict=False)
     return request
 
@@ -27,7 +28,9 @@ def cleanup_response(f: Flow) -> Response:
     """A copy of the response, its body decoded. Raises CommandError if there is none."""
     if not isinstance(f, HTTPFlow) or f.response is None:
         raise CommandError("Can't export flow with no response.")
-    response = f.response.copy()
+    response = redacted(f).response
+    assert response is not None  # what is taken out is a part of it, never the whole
+    response = response.copy()
     response.decode(strict=False)
     return response
 
