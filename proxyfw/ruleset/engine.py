@@ -32,7 +32,7 @@ class RuleEngine:
         from proxyfw.ruleset.rule import KNOWN
 
         wanted = self._book.current.hooks
-        had = wanted.__class__(hook for hook in KNOWN if hook in self.__dict__)
+        had = frozenset(hook for hook in KNOWN if hook in self.__dict__)
         for hook in had - wanted:
             delattr(self, hook)
         for hook in wanted - had:

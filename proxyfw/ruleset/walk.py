@@ -6,6 +6,7 @@ The walk ends at the first rule that answers. It knows no event loop: it waits f
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from inspect import isawaitable
 from random import Random
@@ -95,13 +96,18 @@ class Rules:
     def __init__(
         self, rules: Iterable[Rule] = (), seed: str | None = None, before: Rules | None = None
     ) -> None:
-        """Rules that were in force *before* and keep their names go on counting their uses."""
-        used = {active.rule.name: active for active in before.active} if before else {}
+        """Rules that were in force *before* and keep their names go on counting their uses.
+
+        Files may have rules of the same name: the first of them goes on where the first was.
+        """
+        used: dict[str, deque[Active]] = {}
+        for active in before.active if before else ():
+            used.setdefault(active.rule.name, deque()).append(active)
         self.active: list[Active] = []
         for order, rule in enumerate(rule for rule in rules if rule.enabled):
             active = Active(rule, order, seed)
-            if rule.name in used:
-                active.go_on(used[rule.name])
+            if used.get(rule.name):
+                active.go_on(used[rule.name].popleft())
             self.active.append(active)
         self._by_hook = {
             hook: tuple(a for a in self.active if hook in a.calls)

@@ -484,3 +484,14 @@ async def test_otherwise_it_waits_its_turn_and_is_not_decided_before() -> None:
     assert await early({"match": {"body": "x"}, "action": "stop"}, stop) == []
     assert await early({"action": ["tag", "stop"]}) == []
     assert await early({"action": {"type": "send", "to": "http://x.test/"}}, stop) == []
+
+
+async def test_rules_of_two_sources_with_one_name_are_counted_apart() -> None:
+    rules = book({"name": "same", "times": 1, "match": {"host": "a.test"}, "action": "tag"})
+    rules.provide(
+        "other", rules.read([{"name": "same", "times": 2, "match": {"host": "b.test"}, "action": "tag"}])
+    )
+    await run(rules, get("http://b.test/"))
+    rules.provide("third", rules.read([{"name": "third", "match": {"host": "c.test"}, "action": "tag"}]))
+    assert [active.used for active in rules.current.active] == [0, 1, 0]
+    assert tags(await run(rules, get("http://a.test/"))) == ["x"]
