@@ -47,22 +47,9 @@ class Intercept:
         if updated & {"intercept", "intercept_active"}:
             self._use(ctx.options.intercept if ctx.options.intercept_active else None)
 
-    def running(self) -> None:
-        """Traffic may come: a filter that was given before has its hooks from now on."""
-        self._refresh()
-
     def _use(self, text: str | None) -> None:
         self._filter = parse_filter("intercept", text)
-        for hook in HOOKS:
-            if self._filter:
-                setattr(self, hook, self._consider)
-            else:
-                self.__dict__.pop(hook, None)
-        self._refresh()
-
-    def _refresh(self) -> None:
-        if self in ctx.master.addons:
-            ctx.master.addons.refresh(self)
+        ctx.master.addons.set_hooks(self, **dict.fromkeys(HOOKS, self._consider if self._filter else None))
 
     @hookimpl(trylast=True, optionalhook=True)  # what other addons make of it is what counts
     def _consider(self, flow: Flow) -> None:
